@@ -1,0 +1,6 @@
+# One place for what the compiler must say; every target of ours links it.
+add_library(warnings INTERFACE)
+target_compile_options(warnings INTERFACE
+  -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition
+  -Wpointer-arith -Wcast-qual -Wwrite-strings -Wformat=2 -Wundef -Wvla -Wdouble-promotion)
+target_compile_definitions(warnings INTERFACE _GNU_SOURCE)

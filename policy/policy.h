@@ -1,0 +1,164 @@
+/*
+ * The policy language: what a user writes in TRUEFIN_POLICY, and what it decides.
+ *
+ *     text --parse--> struct policy --decide(facts)--> one ending for each event
+ *
+ * Everything here is pure: no sockets, no globals, no allocation, no locale. All functions may be called in
+ * signal handlers and between vfork and exec; they write only to what they are given. docs/man/truefin-policy.7
+ * is the grammar in words for users; words.c is the one table of names.
+ */
+#ifndef TRUEFIN_POLICY_H
+#define TRUEFIN_POLICY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Why a connection ends. The order is that of the printed table. */
+enum event {
+    EVENT_CLOSE,
+    EVENT_UNREAD,
+    EVENT_UNWIND,
+    EVENT_EXCEPTION,
+    EVENT_EXIT,
+    EVENT_EXIT_ERROR,
+    EVENT_STOP,
+    EVENT_CRASH,
+    EVENTS
+};
+
+/* What truefin does about it. KEEP is zero: a zeroed row changes nothing. */
+enum ending { ENDING_KEEP, ENDING_FIN, ENDING_LINGER, ENDING_RST, ENDINGS };
+
+/* How the connection was born. */
+enum role { ROLE_ACCEPTED, ROLE_CONNECTED };
+
+/* An address of either family in one shape: IPv4 a.b.c.d is held as ::ffff:a.b.c.d, network byte order. */
+struct address {
+    uint8_t bytes[16];
+};
+
+/* What a rule may ask about a connection. */
+struct facts {
+    enum role role;
+    uint16_t port;       /* host order; the service's port: local when accepted, remote when connected */
+    struct address peer; /* the remote address */
+};
+
+/* One ending for each event. */
+struct endings {
+    uint8_t of[EVENTS]; /* enum ending */
+};
+
+enum {
+    POLICY_RULES = 32,   /* rules in a policy */
+    POLICY_TERMS = 8,    /* match terms in a rule */
+    POLICY_VALUES = 128, /* port ranges and prefixes in a policy, all rules together */
+};
+
+enum term_kind { TERM_ACCEPTED, TERM_CONNECTED, TERM_PORT, TERM_PEER };
+
+/* One match term. PORT and PEER match when one of their values does. */
+struct term {
+    uint8_t kind; /* enum term_kind */
+    bool negated;
+    uint8_t first, count; /* the slice of policy.values, for PORT and PEER */
+};
+
+struct port_range {
+    uint16_t low, high; /* inclusive, host order */
+};
+
+/* A prefix of an IPv6 address never matches an IPv4 peer, "::/0" included. */
+struct prefix {
+    struct address address; /* bits after length are zero */
+    uint8_t length;         /* 0..128, counted in the 128-bit form */
+};
+
+union value {
+    struct port_range ports;
+    struct prefix prefix;
+};
+
+/* All terms must match. No terms: every connection matches. */
+struct rule {
+    struct term terms[POLICY_TERMS];
+    uint8_t term_count;
+    struct endings endings;
+};
+
+struct policy {
+    struct rule rules[POLICY_RULES];
+    uint8_t rule_count;
+    union value values[POLICY_VALUES];
+    uint8_t value_count;
+};
+
+/* What is wrong with a text. All strings are static, or point into the text that was parsed. */
+struct fault {
+    const char *what;    /* "unknown word", "port out of range", ... */
+    const char *allowed; /* what could stand there, for a person */
+    const char *nearest; /* the known word that was probably meant, or NULL */
+    const char *at;      /* first byte of the offending text */
+    size_t length;       /* its length in bytes; 0 at the end of the text */
+    unsigned line;       /* 1-based */
+    unsigned column;     /* 1-based, in bytes */
+};
+
+/*
+ * Parsers: each reads the whole of TEXT and returns true, or false with *fault filled; *out is unchanged then.
+ * An empty policy (nothing but blanks, separators and comments) is a fault.
+ */
+
+/* Rules separated by ';' or newlines, '#' comments to the end of the line. */
+bool policy_parse(struct policy *out, const char *text, struct fault *fault);
+
+/* "2s", "500ms", "1min": milliseconds, at most one hour. A number without a unit is a fault, "0" excepted. */
+bool time_parse(unsigned *out, const char *text, struct fault *fault);
+
+/* A set of exit statuses 0..255: "0,129,130-143". */
+struct statuses {
+    uint64_t bits[4];
+};
+bool statuses_parse(struct statuses *out, const char *text, struct fault *fault);
+bool statuses_has(const struct statuses *set, int status); /* the low 8 bits count, as in wait(2) */
+
+/* A set of signals, bit N for signal N: "TERM,INT,HUP", "SIGTERM", "15". KILL and STOP are faults. */
+bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
+
+/* The policy when TRUEFIN_POLICY is not set, and the defaults of the other variables. */
+extern const char policy_default_text[];   /* "abort-on-crash" */
+extern const char statuses_default_text[]; /* "0,129,130,143" */
+extern const char signals_default_text[];  /* "TERM,INT,HUP" */
+extern const char linger_default_text[];   /* "2s" */
+
+/* The endings of the first rule that matches; a row of KEEP when none does. Never NULL. */
+const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
+
+/* Does any rule ask for the port / the peer's address? Lets the caller skip finding them out. */
+bool policy_asks_port(const struct policy *policy);
+bool policy_asks_peer(const struct policy *policy);
+
+/* Names. The inverse of parsing; never NULL for values of the enum. */
+const char *event_name(enum event event);
+const char *ending_name(enum ending ending);
+const char *role_name(enum role role);
+
+/*
+ * Printers: write at most SIZE bytes to OUT, always NUL-terminated when SIZE > 0, and return the length that the
+ * whole text has (as snprintf does). Round trip: policy_parse(policy_print(p)) == p in effect, and printing
+ * that again gives the same text.
+ */
+size_t policy_print(char *out, size_t size, const struct policy *policy);       /* canonical text, one line */
+size_t policy_print_table(char *out, size_t size, const struct policy *policy); /* events across, rules down */
+
+/*
+ * One line without newline: SUBJECT: what "quoted" at column N (allowed: ...; did you mean ...?).
+ * SUBJECT is the variable or file that the text came from. Control bytes in the quotation are shown as '?'.
+ */
+size_t fault_print(char *out, size_t size, const char *subject, const struct fault *fault);
+
+/* The line of the text that has the fault, then a line with a caret under it. */
+size_t fault_print_caret(char *out, size_t size, const char *text, const struct fault *fault);
+
+#endif
