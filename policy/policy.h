@@ -4,8 +4,8 @@
  *     text --parse--> struct policy --decide(facts)--> one ending for each event
  *
  * Everything here is pure: no sockets, no globals, no allocation, no locale. All functions may be called in
- * signal handlers and between vfork and exec; they write only to what they are given. docs/man/truefin-policy.7
- * is the grammar in words for users; words.c is the one table of names.
+ * signal handlers and between vfork and exec; they write only to what they are given.
+ * docs/man/truefin-policy.7 is the grammar in words for users; words.c is the one table of names.
  */
 #ifndef TRUEFIN_POLICY_H
 #define TRUEFIN_POLICY_H
@@ -100,14 +100,15 @@ struct fault {
     const char *allowed; /* what could stand there, for a person */
     const char *nearest; /* the known word that was probably meant, or NULL */
     const char *at;      /* first byte of the offending text */
-    size_t length;       /* its length in bytes; 0 at the end of the text */
+    size_t length;       /* its length in bytes; 0 where something is missing */
     unsigned line;       /* 1-based */
     unsigned column;     /* 1-based, in bytes */
+    char corrected[56];  /* what was probably meant where no known word is, as "10.0.0.0/8"; "" if nothing */
 };
 
 /*
- * Parsers: each reads the whole of TEXT and returns true, or false with *fault filled; *out is unchanged then.
- * An empty policy (nothing but blanks, separators and comments) is a fault.
+ * Parsers: each reads the whole of TEXT and returns true, or false with *fault filled; *out is unchanged
+ * then. An empty policy (nothing but blanks, separators and comments) is a fault.
  */
 
 /* Rules separated by ';' or newlines, '#' comments to the end of the line. */
@@ -123,8 +124,14 @@ struct statuses {
 bool statuses_parse(struct statuses *out, const char *text, struct fault *fault);
 bool statuses_has(const struct statuses *set, int status); /* the low 8 bits count, as in wait(2) */
 
-/* A set of signals, bit N for signal N: "TERM,INT,HUP", "SIGTERM", "15". KILL and STOP are faults. */
+/*
+ * A set of signals 1..63, bit N for signal N: "TERM,INT,HUP", "SIGTERM", "15". Faults: KILL and STOP, and 32
+ * and 33, which the C library keeps for itself. Signal 64 has no bit.
+ */
 bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
+
+/* Is it a place for records: "stderr", "syslog", or an absolute path? There is nothing to convert. */
+bool log_check(const char *text, struct fault *fault);
 
 /* The policy when TRUEFIN_POLICY is not set, and the defaults of the other variables. */
 extern const char policy_default_text[];   /* "abort-on-crash" */
@@ -145,20 +152,25 @@ const char *ending_name(enum ending ending);
 const char *role_name(enum role role);
 
 /*
- * Printers: write at most SIZE bytes to OUT, always NUL-terminated when SIZE > 0, and return the length that the
- * whole text has (as snprintf does). Round trip: policy_parse(policy_print(p)) == p in effect, and printing
- * that again gives the same text.
+ * Printers: write at most SIZE bytes to OUT, always NUL-terminated when SIZE > 0, and return the length that
+ * the whole text has (as snprintf does). Round trip: policy_parse(policy_print(p)) == p in effect, and
+ * printing that again gives the same text.
  */
-size_t policy_print(char *out, size_t size, const struct policy *policy);       /* canonical text, one line */
-size_t policy_print_table(char *out, size_t size, const struct policy *policy); /* events across, rules down */
+
+/* The canonical text, on one line. */
+size_t policy_print(char *out, size_t size, const struct policy *policy);
+
+/* A table of whole lines, events across and rules down, at most 100 columns wide. */
+size_t policy_print_table(char *out, size_t size, const struct policy *policy);
 
 /*
  * One line without newline: SUBJECT: what "quoted" at column N (allowed: ...; did you mean ...?).
- * SUBJECT is the variable or file that the text came from. Control bytes in the quotation are shown as '?'.
+ * SUBJECT is the variable or file that the text came from. Control bytes in the quotation are shown as '?', a
+ * long one is cut. "at line L, column N" from the second line on.
  */
 size_t fault_print(char *out, size_t size, const char *subject, const struct fault *fault);
 
-/* The line of the text that has the fault, then a line with a caret under it. */
+/* The line of the text that has the fault, then a line with carets under it; both end with a newline. */
 size_t fault_print_caret(char *out, size_t size, const char *text, const struct fault *fault);
 
 #endif

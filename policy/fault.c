@@ -1,0 +1,100 @@
+/* Telling a person what is wrong with a text, and where. */
+#include "policy.h"
+#include "text.h"
+
+#include <string.h>
+
+enum { LONGEST_QUOTE = 60 };
+
+/* Not the first byte of a UTF-8 character. */
+static bool continues(char c)
+{
+    return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+static char visible(char c)
+{
+    return (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
+}
+
+static void put_visible(struct text *text, const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        text_char(text, visible(bytes[i]));
+}
+
+static void put_quote(struct text *text, const struct fault *fault)
+{
+    size_t length = fault->length;
+
+    if (length > LONGEST_QUOTE)
+        for (length = LONGEST_QUOTE; length > 0 && continues(fault->at[length]);)
+            length--;
+    text_put(text, " \"");
+    put_visible(text, fault->at, length);
+    text_put(text, length < fault->length ? "...\"" : "\"");
+}
+
+static void put_place(struct text *text, const struct fault *fault)
+{
+    text_put(text, " at ");
+    if (fault->line > 1) {
+        text_put(text, "line ");
+        text_number(text, fault->line, 10);
+        text_put(text, ", ");
+    }
+    text_put(text, "column ");
+    text_number(text, fault->column, 10);
+}
+
+size_t fault_print(char *out, size_t size, const char *subject, const struct fault *fault)
+{
+    struct text text = {out, size, 0};
+    const char *meant = fault->nearest ? fault->nearest : fault->corrected;
+
+    text_put(&text, subject);
+    text_put(&text, ": ");
+    text_put(&text, fault->what);
+    if (fault->length > 0)
+        put_quote(&text, fault);
+    put_place(&text, fault);
+    text_put(&text, " (allowed: ");
+    text_put(&text, fault->allowed);
+    if (*meant) {
+        text_put(&text, "; did you mean ");
+        text_put(&text, meant);
+        text_char(&text, '?');
+    }
+    text_char(&text, ')');
+    return text_end(&text);
+}
+
+/* A '^' for each character of the fault; one at the end of the text, where nothing is. */
+static void put_carets(struct text *text, const struct fault *fault)
+{
+    size_t i = 0;
+
+    do {
+        if (i == 0 || !continues(fault->at[i]))
+            text_char(text, '^');
+        i++;
+    } while (i < fault->length);
+}
+
+size_t fault_print_caret(char *out, size_t size, const char *text, const struct fault *fault)
+{
+    struct text to = {out, size, 0};
+    const char *line = fault->at;
+
+    while (line > text && line[-1] != '\n')
+        line--;
+    for (const char *at = line; at < line + strcspn(line, "\n"); at++)
+        text_char(&to, *at == '\t' ? '\t' : visible(*at));
+    text_char(&to, '\n');
+    for (const char *at = line; at < fault->at; at++)
+        if (!continues(*at))
+            text_char(&to, *at == '\t' ? '\t' : ' ');
+    put_carets(&to, fault);
+    text_char(&to, '\n');
+    return text_end(&to);
+}

@@ -1,0 +1,194 @@
+/*
+ * policy [TEXT | -f FILE]   print a policy's canonical text and table; without TEXT, the one that the shim
+ * would use policy --check-env        say whether the shim would accept the TRUEFIN_ variables of the
+ * environment
+ *
+ * Exit codes: 0 good, 2 usage, 78 bad policy or value.
+ */
+#include "policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_GOOD = 0, EXIT_USAGE = 2, EXIT_BAD = 78 };
+enum { LONGEST_FILE = 64 * 1024 };
+
+/* Where a policy's text came from. */
+struct source {
+    const char *subject; /* for messages */
+    const char *text;
+};
+
+static int usage(void)
+{
+    fputs("truefin: usage: policy [TEXT | -f FILE | --check-env]\n", stderr);
+    return EXIT_USAGE;
+}
+
+static int bad_text(const struct source *source, const struct fault *fault)
+{
+    size_t line_size = fault_print(NULL, 0, source->subject, fault) + 1;
+    size_t caret_size = fault_print_caret(NULL, 0, source->text, fault) + 1;
+    char *line = malloc(line_size), *caret = malloc(caret_size);
+
+    if (line && caret) {
+        fault_print(line, line_size, source->subject, fault);
+        fault_print_caret(caret, caret_size, source->text, fault);
+        fprintf(stderr, "truefin: %s\n%s", line, caret);
+    }
+    free(line);
+    free(caret);
+    return EXIT_BAD;
+}
+
+static bool bad_file(const char *path, const char *why)
+{
+    fprintf(stderr, "truefin: %s: %s\n", path, why);
+    return false;
+}
+
+static bool read_file(struct source *out, const char *path)
+{
+    static char text[LONGEST_FILE + 1];
+    FILE *file = fopen(path, "re");
+    size_t length;
+    int error;
+
+    if (!file)
+        return bad_file(path, strerror(errno));
+    errno = 0;
+    length = fread(text, 1, sizeof text, file);
+    error = ferror(file) ? errno : 0;
+    (void)fclose(file);
+    if (error)
+        return bad_file(path, strerror(error));
+    if (length == sizeof text)
+        return bad_file(path, "longer than 64 KiB");
+    text[length] = '\0';
+    if (strlen(text) < length)
+        return bad_file(path, "not a text: it contains a zero byte");
+    *out = (struct source){path, text};
+    return true;
+}
+
+static bool policy_of_environment(struct source *out)
+{
+    const char *text = secure_getenv("TRUEFIN_POLICY"), *path = secure_getenv("TRUEFIN_POLICY_FILE");
+
+    if (text && path) {
+        fputs("truefin: TRUEFIN_POLICY and TRUEFIN_POLICY_FILE are both set (allowed: one of them)\n",
+              stderr);
+        return false;
+    }
+    if (path)
+        return read_file(out, path);
+    *out = (struct source){"TRUEFIN_POLICY", text ? text : policy_default_text};
+    return true;
+}
+
+static int show(const struct source *source)
+{
+    static char text[LONGEST_FILE], table[LONGEST_FILE];
+    struct policy policy;
+    struct fault fault;
+
+    if (!policy_parse(&policy, source->text, &fault))
+        return bad_text(source, &fault);
+    policy_print(text, sizeof text, &policy);
+    policy_print_table(table, sizeof table, &policy);
+    printf("%s\n\n%s", text, table);
+    return EXIT_GOOD;
+}
+
+static bool linger_check(const char *text, struct fault *fault)
+{
+    unsigned milliseconds;
+
+    return time_parse(&milliseconds, text, fault);
+}
+
+static bool statuses_check(const char *text, struct fault *fault)
+{
+    struct statuses statuses;
+
+    return statuses_parse(&statuses, text, fault);
+}
+
+static bool signals_check(const char *text, struct fault *fault)
+{
+    uint64_t signals;
+
+    return signals_parse(&signals, text, fault);
+}
+
+static int check_policy(void)
+{
+    struct source source;
+    struct policy policy;
+    struct fault fault;
+
+    if (!policy_of_environment(&source))
+        return EXIT_BAD;
+    return policy_parse(&policy, source.text, &fault) ? EXIT_GOOD : bad_text(&source, &fault);
+}
+
+/* All that is wrong is said at once. */
+static int check_environment(void)
+{
+    static const struct {
+        const char *variable;
+        bool (*good)(const char *text, struct fault *fault);
+    } checks[] = {
+        {"TRUEFIN_LINGER_TIME", linger_check},
+        {"TRUEFIN_CLEAN_EXITS", statuses_check},
+        {"TRUEFIN_STOP_SIGNALS", signals_check},
+        {"TRUEFIN_LOG", log_check},
+    };
+    int status = check_policy();
+
+    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
+        struct source source = {checks[i].variable, secure_getenv(checks[i].variable)};
+        struct fault fault;
+        if (source.text && !checks[i].good(source.text, &fault))
+            status = bad_text(&source, &fault);
+    }
+    return status;
+}
+
+static bool choose_source(struct source *out, int argc, char **argv)
+{
+    if (argc == 1)
+        return policy_of_environment(out);
+    if (argc == 3)
+        return read_file(out, argv[2]);
+    *out = (struct source){"policy", argv[1]};
+    return true;
+}
+
+/* A text never begins with '-', so none can be taken for an option. */
+static bool usage_is_right(int argc, char **argv)
+{
+    if (argc == 3)
+        return strcmp(argv[1], "-f") == 0;
+    return argc == 1 || (argc == 2 && argv[1][0] != '-');
+}
+
+int main(int argc, char **argv)
+{
+    struct source source;
+
+    if (argc == 2 && strcmp(argv[1], "--check-env") == 0)
+        return check_environment();
+    if (!usage_is_right(argc, argv))
+        return usage();
+    if (!choose_source(&source, argc, argv))
+        return EXIT_BAD;
+    int status = show(&source);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "truefin: standard output: %s\n", strerror(errno));
+        return 1;
+    }
+    return status;
+}
