@@ -97,7 +97,9 @@ enum { GROUPS = 8 };
 
 static unsigned group(const struct address *address, int i)
 {
-    return (unsigned)address->bytes[2 * i] << 8 | address->bytes[2 * i + 1];
+    const uint8_t *bytes = address->bytes + 2 * (size_t)i;
+
+    return (unsigned)bytes[0] << 8 | bytes[1];
 }
 
 static int zeros_from(const struct address *address, int i)

@@ -14,13 +14,23 @@ static bool continues(char c)
 
 static char visible(char c)
 {
-    return (unsigned char)c < ' ' || c == 0x7f ? '?' : c;
+    if ((unsigned char)c < ' ' || c == 0x7f)
+        return '?';
+    return c;
 }
 
 static void put_visible(struct text *text, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++)
         text_char(text, visible(bytes[i]));
+}
+
+static void put_visible_or_tab(struct text *text, char c)
+{
+    if (c == '\t')
+        text_char(text, c);
+    else
+        text_char(text, visible(c));
 }
 
 static void put_quote(struct text *text, const struct fault *fault)
@@ -49,7 +59,7 @@ static void put_place(struct text *text, const struct fault *fault)
 
 size_t fault_print(char *out, size_t size, const char *subject, const struct fault *fault)
 {
-    struct text text = {out, size, 0};
+    struct text text = text_begin(out, size);
     const char *meant = fault->nearest ? fault->nearest : fault->corrected;
 
     text_put(&text, subject);
@@ -83,13 +93,13 @@ static void put_carets(struct text *text, const struct fault *fault)
 
 size_t fault_print_caret(char *out, size_t size, const char *text, const struct fault *fault)
 {
-    struct text to = {out, size, 0};
+    struct text to = text_begin(out, size);
     const char *line = fault->at;
 
     while (line > text && line[-1] != '\n')
         line--;
     for (const char *at = line; at < line + strcspn(line, "\n"); at++)
-        text_char(&to, *at == '\t' ? '\t' : visible(*at));
+        put_visible_or_tab(&to, *at);
     text_char(&to, '\n');
     for (const char *at = line; at < fault->at; at++)
         if (!continues(*at))

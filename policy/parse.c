@@ -93,7 +93,7 @@ static bool parse_length(struct scan *scan, unsigned *out, bool ipv4)
 
 static bool bits_after_prefix(const struct scan *scan, struct span where, const struct prefix *right)
 {
-    struct text text = {scan->fault->corrected, sizeof scan->fault->corrected, 0};
+    struct text text = text_begin(scan->fault->corrected, sizeof scan->fault->corrected);
 
     scan_fault(scan, where, "bits after the prefix", "only zero bits after the prefix", NULL);
     text_prefix(&text, right);
@@ -278,7 +278,7 @@ _Static_assert(POLICY_RULES == 32 && POLICY_TERMS == 8 && POLICY_VALUES == 128,
 
 bool policy_parse(struct policy *out, const char *text, struct fault *fault)
 {
-    struct scan scan = {text, text, fault};
+    struct scan scan = scan_begin(text, fault);
     struct policy policy = {.rule_count = 0};
 
     while (next_rule(&scan))

@@ -45,7 +45,7 @@ static void put_piece(struct text *text, const struct term *term, const union va
 static void put_piece_in_line(struct line *line, const struct term *term, const union value *values, int n,
                               char gap)
 {
-    struct text measure = {NULL, 0, 0};
+    struct text measure = text_begin(NULL, 0);
 
     put_piece(&measure, term, values, n);
     if (line->width > 0 && line->text->length - line->begin + 1 + measure.length > line->width) {
@@ -126,7 +126,7 @@ static void put_words(struct text *text, const struct endings *row)
 
 size_t policy_print(char *out, size_t size, const struct policy *policy)
 {
-    struct text text = {out, size, 0};
+    struct text text = text_begin(out, size);
 
     for (int i = 0; i < policy->rule_count; i++) {
         const struct rule *rule = &policy->rules[i];
@@ -143,7 +143,7 @@ enum { LINE_WIDTH = 100, GAP = 2, ENDING_WIDTH = sizeof "linger" - 1, MATCH_WIDT
 
 static size_t match_length(const struct rule *rule, const union value *values)
 {
-    struct text measure = {NULL, 0, 0};
+    struct text measure = text_begin(NULL, 0);
 
     put_match(&measure, rule, values, 0);
     return measure.length;
@@ -203,7 +203,7 @@ static void put_rule(struct text *text, size_t width, const struct rule *rule, c
 size_t policy_print_table(char *out, size_t size, const struct policy *policy)
 {
     static const struct endings keep;
-    struct text text = {out, size, 0};
+    struct text text = text_begin(out, size);
     size_t width = match_width(policy);
     bool all_match = false;
 

@@ -3,6 +3,12 @@
 #include <limits.h>
 #include <string.h>
 
+struct scan scan_begin(const char *text, struct fault *fault)
+{
+    *fault = (struct fault){.at = text};
+    return (struct scan){text, text, fault};
+}
+
 bool scan_fault(const struct scan *scan, struct span where, const char *what, const char *allowed,
                 const char *nearest)
 {

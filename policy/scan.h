@@ -14,6 +14,9 @@ struct scan {
     struct fault *fault;
 };
 
+/* At the start of TEXT. The fault is empty until there is one. */
+struct scan scan_begin(const char *text, struct fault *fault);
+
 /* Bytes that end a value: blanks, separators, the comment sign. The end of the text does, too. */
 #define SCAN_BLANKS " \t\r"
 #define SCAN_ENDS   SCAN_BLANKS "\n,;:#"

@@ -1,5 +1,13 @@
 #include "text.h"
 
+struct text text_begin(char *out, size_t size)
+{
+    struct text text = {.size = size};
+
+    text.out = out;
+    return text;
+}
+
 void text_char(struct text *text, char c)
 {
     if (text->length + 1 < text->size)

@@ -13,6 +13,7 @@ struct text {
     size_t length; /* bytes that the whole text has so far */
 };
 
+struct text text_begin(char *out, size_t size);
 void text_char(struct text *text, char c);
 void text_put(struct text *text, const char *string);
 void text_number(struct text *text, unsigned number, unsigned base);

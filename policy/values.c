@@ -23,7 +23,7 @@ enum { LONGEST_TIME = 3600 * 1000 };
 bool time_parse(unsigned *out, const char *text, struct fault *fault)
 {
     static const char allowed[] = "a whole number and ms, s or min, at most 60min; or 0";
-    struct scan scan = {text, text, fault};
+    struct scan scan = scan_begin(text, fault);
     struct span all = {text, strcspn(text, "\n")};
     struct span digits = {text, strspn(text, "0123456789")};
     struct span unit = {text + digits.length, all.length - digits.length};
@@ -41,7 +41,7 @@ bool time_parse(unsigned *out, const char *text, struct fault *fault)
     if (unit.length == 0 && number > 0)
         return scan_fault(&scan, all, "time without a unit", allowed, NULL);
     /* No guess at the unit: "m" is nearer to ms, and was probably meant as min. */
-    if (milliseconds < 0)
+    if (milliseconds <= 0)
         return scan_fault(&scan, unit, unit_words.unknown, unit_words.allowed, NULL);
     if (number > (unsigned)(LONGEST_TIME / milliseconds))
         return scan_fault(&scan, all, "time too long", allowed, NULL);
@@ -69,7 +69,7 @@ static bool parse_statuses(struct scan *scan, struct statuses *set)
 
 bool statuses_parse(struct statuses *out, const char *text, struct fault *fault)
 {
-    struct scan scan = {text, text, fault};
+    struct scan scan = scan_begin(text, fault);
     struct statuses set = {{0}};
 
     do
@@ -125,11 +125,13 @@ static bool can_be_handled(int signal)
 static bool parse_signal(struct scan *scan, uint64_t *set)
 {
     const char *begin;
-    int signal;
+    int signal = 0;
+    bool good;
 
     scan_blanks(scan);
     begin = scan->at;
-    if (!(*begin >= '0' && *begin <= '9' ? signal_by_number : signal_by_name)(scan, &signal))
+    good = *begin >= '0' && *begin <= '9' ? signal_by_number(scan, &signal) : signal_by_name(scan, &signal);
+    if (!good)
         return false;
     if (!can_be_handled(signal))
         return scan_fault(scan, (struct span){begin, (size_t)(scan->at - begin)},
@@ -140,7 +142,7 @@ static bool parse_signal(struct scan *scan, uint64_t *set)
 
 bool signals_parse(uint64_t *out, const char *text, struct fault *fault)
 {
-    struct scan scan = {text, text, fault};
+    struct scan scan = scan_begin(text, fault);
     uint64_t set = 0;
 
     do
@@ -155,7 +157,7 @@ bool signals_parse(uint64_t *out, const char *text, struct fault *fault)
 
 bool log_check(const char *text, struct fault *fault)
 {
-    struct scan scan = {text, text, fault};
+    struct scan scan = scan_begin(text, fault);
     struct span all = {text, strcspn(text, "\n")};
 
     if (*text == '/')

@@ -130,7 +130,9 @@ const char *role_name(enum role role)
 /* Without the locale, which tolower(3) would ask. */
 static char lower(char c)
 {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+    if (c >= 'A' && c <= 'Z')
+        return "abcdefghijklmnopqrstuvwxyz"[c - 'A'];
+    return c;
 }
 
 static unsigned least(unsigned a, unsigned b)

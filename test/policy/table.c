@@ -22,8 +22,10 @@ static void fail(int line, const char *row, const char *what)
 }
 
 #define CHECK(line, row, condition) ((condition) ? (void)0 : fail(line, row, #condition))
+/* A declared name cannot stand in parentheses. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define FOR_EACH(row, table)                                                                                 \
     for (__typeof__(*(table)) *row = (table); row < (table) + sizeof(table) / sizeof *(table); row++, rows++)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static bool equal(const char *a, const char *b)
 {
@@ -142,93 +144,93 @@ static struct address address_of(const char *text)
 /* The ending of a crash, under POLICY, of a connection. */
 static const struct {
     int line;
+    enum ending crash;
     const char *policy;
     enum role role;
     uint16_t port;
     const char *peer;
-    enum ending crash;
 } decide_rows[] = {
-    {__LINE__, "crash=rst", A, 80, "10.1.2.3", ENDING_RST},
-    {__LINE__, "crash=rst", C, 1, "::1", ENDING_RST},
+    {__LINE__, ENDING_RST, "crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_RST, "crash=rst", C, 1, "::1"},
     /* first match wins; no match is keep */
-    {__LINE__, "crash=fin; crash=rst", A, 80, "10.1.2.3", ENDING_FIN},
-    {__LINE__, "port=80: crash=fin; port=81: crash=linger; crash=rst", A, 80, "::1", ENDING_FIN},
-    {__LINE__, "port=80: crash=fin; port=81: crash=linger; crash=rst", A, 81, "::1", ENDING_LINGER},
-    {__LINE__, "port=80: crash=fin\nport=81: crash=linger\ncrash=rst", A, 82, "::1", ENDING_RST},
-    {__LINE__, "port=80: crash=fin; port=81: crash=linger", A, 82, "::1", ENDING_KEEP},
-    {__LINE__, "port=80: off; crash=rst", A, 80, "::1", ENDING_KEEP},
+    {__LINE__, ENDING_FIN, "crash=fin; crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_FIN, "port=80: crash=fin; port=81: crash=linger; crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_LINGER, "port=80: crash=fin; port=81: crash=linger; crash=rst", A, 81, "::1"},
+    {__LINE__, ENDING_RST, "port=80: crash=fin\nport=81: crash=linger\ncrash=rst", A, 82, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80: crash=fin; port=81: crash=linger", A, 82, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80: off; crash=rst", A, 80, "::1"},
     /* roles */
-    {__LINE__, "accepted: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "accepted: crash=rst", C, 80, "::1", ENDING_KEEP},
-    {__LINE__, "connected: crash=rst", A, 80, "::1", ENDING_KEEP},
-    {__LINE__, "connected: crash=rst", C, 80, "::1", ENDING_RST},
-    {__LINE__, "!accepted: crash=rst", A, 80, "::1", ENDING_KEEP},
-    {__LINE__, "!accepted: crash=rst", C, 80, "::1", ENDING_RST},
-    {__LINE__, "!connected: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "!connected: crash=rst", C, 80, "::1", ENDING_KEEP},
-    {__LINE__, "accepted connected: crash=rst", C, 80, "::1", ENDING_KEEP},
+    {__LINE__, ENDING_RST, "accepted: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "accepted: crash=rst", C, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "connected: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "connected: crash=rst", C, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "!accepted: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "!accepted: crash=rst", C, 80, "::1"},
+    {__LINE__, ENDING_RST, "!connected: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "!connected: crash=rst", C, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "accepted connected: crash=rst", C, 80, "::1"},
     /* ports */
-    {__LINE__, "port=80,8000-8099: crash=rst", A, 79, "::1", ENDING_KEEP},
-    {__LINE__, "port=80,8000-8099: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "port=80,8000-8099: crash=rst", A, 81, "::1", ENDING_KEEP},
-    {__LINE__, "port=80,8000-8099: crash=rst", A, 7999, "::1", ENDING_KEEP},
-    {__LINE__, "port=80,8000-8099: crash=rst", A, 8000, "::1", ENDING_RST},
-    {__LINE__, "port=80,8000-8099: crash=rst", C, 8099, "::1", ENDING_RST},
-    {__LINE__, "port=80,8000-8099: crash=rst", C, 8100, "::1", ENDING_KEEP},
-    {__LINE__, "port=80 , 81: crash=rst", A, 81, "::1", ENDING_RST},
-    {__LINE__, "port=1-65535: crash=rst", A, 1, "::1", ENDING_RST},
-    {__LINE__, "port=1-65535: crash=rst", A, 65535, "::1", ENDING_RST},
-    {__LINE__, "port=1-65535: crash=rst", A, 0, "::1", ENDING_KEEP},
-    {__LINE__, "!port=80,81: crash=rst", A, 81, "::1", ENDING_KEEP},
-    {__LINE__, "!port=80,81: crash=rst", A, 82, "::1", ENDING_RST},
-    {__LINE__, "port=80-90 !port=85: crash=rst", A, 84, "::1", ENDING_RST},
-    {__LINE__, "port=80-90 !port=85: crash=rst", A, 85, "::1", ENDING_KEEP},
+    {__LINE__, ENDING_KEEP, "port=80,8000-8099: crash=rst", A, 79, "::1"},
+    {__LINE__, ENDING_RST, "port=80,8000-8099: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80,8000-8099: crash=rst", A, 81, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80,8000-8099: crash=rst", A, 7999, "::1"},
+    {__LINE__, ENDING_RST, "port=80,8000-8099: crash=rst", A, 8000, "::1"},
+    {__LINE__, ENDING_RST, "port=80,8000-8099: crash=rst", C, 8099, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80,8000-8099: crash=rst", C, 8100, "::1"},
+    {__LINE__, ENDING_RST, "port=80 , 81: crash=rst", A, 81, "::1"},
+    {__LINE__, ENDING_RST, "port=1-65535: crash=rst", A, 1, "::1"},
+    {__LINE__, ENDING_RST, "port=1-65535: crash=rst", A, 65535, "::1"},
+    {__LINE__, ENDING_KEEP, "port=1-65535: crash=rst", A, 0, "::1"},
+    {__LINE__, ENDING_KEEP, "!port=80,81: crash=rst", A, 81, "::1"},
+    {__LINE__, ENDING_RST, "!port=80,81: crash=rst", A, 82, "::1"},
+    {__LINE__, ENDING_RST, "port=80-90 !port=85: crash=rst", A, 84, "::1"},
+    {__LINE__, ENDING_KEEP, "port=80-90 !port=85: crash=rst", A, 85, "::1"},
     /* IPv4 peers, also in mapped form */
-    {__LINE__, "peer=10.0.0.0/8: crash=rst", A, 80, "10.255.255.255", ENDING_RST},
-    {__LINE__, "peer=10.0.0.0/8: crash=rst", A, 80, "::ffff:10.1.2.3", ENDING_RST},
-    {__LINE__, "peer=10.0.0.0/8: crash=rst", A, 80, "11.0.0.0", ENDING_KEEP},
-    {__LINE__, "peer=10.0.0.0/8: crash=rst", A, 80, "::10.0.0.1", ENDING_KEEP},
-    {__LINE__, "peer=10.1.2.3: crash=rst", A, 80, "10.1.2.3", ENDING_RST},
-    {__LINE__, "peer=10.1.2.3: crash=rst", A, 80, "10.1.2.2", ENDING_KEEP},
-    {__LINE__, "peer=10.1.2.2/31: crash=rst", A, 80, "10.1.2.3", ENDING_RST},
-    {__LINE__, "peer=10.1.2.2/31: crash=rst", A, 80, "10.1.2.4", ENDING_KEEP},
-    {__LINE__, "peer=10.32.0.0/11: crash=rst", A, 80, "10.63.0.1", ENDING_RST},
-    {__LINE__, "peer=10.32.0.0/11: crash=rst", A, 80, "10.64.0.1", ENDING_KEEP},
-    {__LINE__, "peer=0.0.0.0/0: crash=rst", A, 80, "255.255.255.255", ENDING_RST},
-    {__LINE__, "peer=0.0.0.0/0: crash=rst", A, 80, "::1", ENDING_KEEP},
-    {__LINE__, "peer=::ffff:10.0.0.0/104: crash=rst", A, 80, "10.9.9.9", ENDING_RST},
-    {__LINE__, "peer=[::ffff:10.0.0.1]: crash=rst", A, 80, "10.0.0.1", ENDING_RST},
+    {__LINE__, ENDING_RST, "peer=10.0.0.0/8: crash=rst", A, 80, "10.255.255.255"},
+    {__LINE__, ENDING_RST, "peer=10.0.0.0/8: crash=rst", A, 80, "::ffff:10.1.2.3"},
+    {__LINE__, ENDING_KEEP, "peer=10.0.0.0/8: crash=rst", A, 80, "11.0.0.0"},
+    {__LINE__, ENDING_KEEP, "peer=10.0.0.0/8: crash=rst", A, 80, "::10.0.0.1"},
+    {__LINE__, ENDING_RST, "peer=10.1.2.3: crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_KEEP, "peer=10.1.2.3: crash=rst", A, 80, "10.1.2.2"},
+    {__LINE__, ENDING_RST, "peer=10.1.2.2/31: crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_KEEP, "peer=10.1.2.2/31: crash=rst", A, 80, "10.1.2.4"},
+    {__LINE__, ENDING_RST, "peer=10.32.0.0/11: crash=rst", A, 80, "10.63.0.1"},
+    {__LINE__, ENDING_KEEP, "peer=10.32.0.0/11: crash=rst", A, 80, "10.64.0.1"},
+    {__LINE__, ENDING_RST, "peer=0.0.0.0/0: crash=rst", A, 80, "255.255.255.255"},
+    {__LINE__, ENDING_KEEP, "peer=0.0.0.0/0: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=::ffff:10.0.0.0/104: crash=rst", A, 80, "10.9.9.9"},
+    {__LINE__, ENDING_RST, "peer=[::ffff:10.0.0.1]: crash=rst", A, 80, "10.0.0.1"},
     /* IPv6 peers; their prefixes never match IPv4 */
-    {__LINE__, "peer=2001:db8::/32: crash=rst", A, 80, "2001:db8:ffff::1", ENDING_RST},
-    {__LINE__, "peer=2001:db8::/32: crash=rst", A, 80, "2001:db9::1", ENDING_KEEP},
-    {__LINE__, "peer=::/0: crash=rst", A, 80, "2001:db9::1", ENDING_RST},
-    {__LINE__, "peer=::/0: crash=rst", A, 80, "10.1.2.3", ENDING_KEEP},
-    {__LINE__, "peer=::/64: crash=rst", A, 80, "10.1.2.3", ENDING_KEEP},
-    {__LINE__, "!peer=::/0: crash=rst", A, 80, "10.1.2.3", ENDING_RST},
-    {__LINE__, "peer=fe80::/10: crash=rst", A, 80, "febf::1", ENDING_RST},
-    {__LINE__, "peer=fe80::/10: crash=rst", A, 80, "fec0::1", ENDING_KEEP},
-    {__LINE__, "peer=10.0.0.0/8, 192.168.0.0/16,::1: crash=rst", A, 80, "192.168.1.1", ENDING_RST},
-    {__LINE__, "peer=10.0.0.0/8, 192.168.0.0/16,::1: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "!peer=10.0.0.0/8,::1: crash=rst", A, 80, "::1", ENDING_KEEP},
-    {__LINE__, "!peer=10.0.0.0/8,::1: crash=rst", A, 80, "::2", ENDING_RST},
+    {__LINE__, ENDING_RST, "peer=2001:db8::/32: crash=rst", A, 80, "2001:db8:ffff::1"},
+    {__LINE__, ENDING_KEEP, "peer=2001:db8::/32: crash=rst", A, 80, "2001:db9::1"},
+    {__LINE__, ENDING_RST, "peer=::/0: crash=rst", A, 80, "2001:db9::1"},
+    {__LINE__, ENDING_KEEP, "peer=::/0: crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_KEEP, "peer=::/64: crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_RST, "!peer=::/0: crash=rst", A, 80, "10.1.2.3"},
+    {__LINE__, ENDING_RST, "peer=fe80::/10: crash=rst", A, 80, "febf::1"},
+    {__LINE__, ENDING_KEEP, "peer=fe80::/10: crash=rst", A, 80, "fec0::1"},
+    {__LINE__, ENDING_RST, "peer=10.0.0.0/8, 192.168.0.0/16,::1: crash=rst", A, 80, "192.168.1.1"},
+    {__LINE__, ENDING_RST, "peer=10.0.0.0/8, 192.168.0.0/16,::1: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "!peer=10.0.0.0/8,::1: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "!peer=10.0.0.0/8,::1: crash=rst", A, 80, "::2"},
     /* the ':' that ends the match, after an address with colons of its own */
-    {__LINE__, "peer=::1: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "peer=::1:crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "peer=::1:abort-on-crash", A, 80, "::1", ENDING_RST},
-    {__LINE__, "peer=::1 : crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "peer=::: crash=rst", A, 80, "::", ENDING_RST},
-    {__LINE__, "peer=fe80::: crash=rst", A, 80, "fe80::", ENDING_RST},
-    {__LINE__, "peer=fe80:::crash=rst", A, 80, "fe80::", ENDING_RST},
-    {__LINE__, "peer=1:2:3:4:5:6:7:8:crash=rst", A, 80, "1:2:3:4:5:6:7:8", ENDING_RST},
-    {__LINE__, "peer=[::1]:crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "peer=[2001:db8::]/32:crash=rst", A, 80, "2001:db8::5", ENDING_RST},
-    {__LINE__, "peer=::ffff:1.2.3.4:crash=rst", A, 80, "1.2.3.4", ENDING_RST},
-    {__LINE__, "peer=::1 port=80:crash=rst", A, 80, "::1", ENDING_RST},
+    {__LINE__, ENDING_RST, "peer=::1: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=::1:crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=::1:abort-on-crash", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=::1 : crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=::: crash=rst", A, 80, "::"},
+    {__LINE__, ENDING_RST, "peer=fe80::: crash=rst", A, 80, "fe80::"},
+    {__LINE__, ENDING_RST, "peer=fe80:::crash=rst", A, 80, "fe80::"},
+    {__LINE__, ENDING_RST, "peer=1:2:3:4:5:6:7:8:crash=rst", A, 80, "1:2:3:4:5:6:7:8"},
+    {__LINE__, ENDING_RST, "peer=[::1]:crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_RST, "peer=[2001:db8::]/32:crash=rst", A, 80, "2001:db8::5"},
+    {__LINE__, ENDING_RST, "peer=::ffff:1.2.3.4:crash=rst", A, 80, "1.2.3.4"},
+    {__LINE__, ENDING_RST, "peer=::1 port=80:crash=rst", A, 80, "::1"},
     /* all terms must hold */
-    {__LINE__, "accepted port=80 peer=::1: crash=rst", A, 80, "::1", ENDING_RST},
-    {__LINE__, "accepted port=80 peer=::1: crash=rst", C, 80, "::1", ENDING_KEEP},
-    {__LINE__, "accepted port=80 peer=::1: crash=rst", A, 81, "::1", ENDING_KEEP},
-    {__LINE__, "accepted port=80 peer=::1: crash=rst", A, 80, "::2", ENDING_KEEP},
+    {__LINE__, ENDING_RST, "accepted port=80 peer=::1: crash=rst", A, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "accepted port=80 peer=::1: crash=rst", C, 80, "::1"},
+    {__LINE__, ENDING_KEEP, "accepted port=80 peer=::1: crash=rst", A, 81, "::1"},
+    {__LINE__, ENDING_KEEP, "accepted port=80 peer=::1: crash=rst", A, 80, "::2"},
 };
 
 static void test_decide(void)
@@ -710,9 +712,10 @@ static void test_messages(void)
 /* A person is told of every name: what "allowed" says is complete. */
 static void test_allowed(void)
 {
-    const struct words *const all[] = {&event_words, &ending_words, &preset_words, &term_words, &log_words};
+    const struct words *const all[] = {&event_words, &ending_words, &preset_words,
+                                       &term_words,  &log_words,    NULL};
 
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++, rows++)
+    for (size_t i = 0; all[i]; i++, rows++)
         for (size_t j = 0; j < all[i]->count; j++)
             CHECK(__LINE__, all[i]->word[j].name, strstr(all[i]->allowed, all[i]->word[j].name) != NULL);
 }
@@ -721,19 +724,19 @@ static void test_allowed(void)
 
 static const struct {
     int line;
-    const char *text;
     unsigned milliseconds;
+    const char *text;
 } time_rows[] = {
-    {__LINE__, "0", 0},
-    {__LINE__, "0ms", 0},
-    {__LINE__, "0min", 0},
-    {__LINE__, "500ms", 500},
-    {__LINE__, "2s", 2000},
-    {__LINE__, "1min", 60000},
-    {__LINE__, "60min", 3600000},
-    {__LINE__, "3600s", 3600000},
-    {__LINE__, "3600000ms", 3600000},
-    {__LINE__, linger_default_text, 2000},
+    {__LINE__, 0, "0"},
+    {__LINE__, 0, "0ms"},
+    {__LINE__, 0, "0min"},
+    {__LINE__, 500, "500ms"},
+    {__LINE__, 2000, "2s"},
+    {__LINE__, 60000, "1min"},
+    {__LINE__, 3600000, "60min"},
+    {__LINE__, 3600000, "3600s"},
+    {__LINE__, 3600000, "3600000ms"},
+    {__LINE__, 2000, linger_default_text},
 };
 
 static void test_times(void)

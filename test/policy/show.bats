@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154  # run sets stderr and stderr_lines
+# What the executable policy says and exits with. POLICY is its path.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    unset "${!TRUEFIN_@}"
+}
+
+@test "a text is shown in canonical form, with its table" {
+    run --separate-stderr "$POLICY" 'port = 80: crash=rst,exit-error=rst,unwind=rst'
+    assert_success
+    assert_line -n 0 'port=80: abort-on-crash'
+    assert_line -n 1 'match     close   unread  unwind  exception  exit    exit-error  stop    crash'
+    assert_line -n 2 'port=80   keep    keep    rst     keep       keep    rst         keep    rst'
+    assert_line -n 3 'no match  keep    keep    keep    keep       keep    keep        keep    keep'
+    assert_equal "$stderr" ''
+}
+
+@test "a fault is said in one line, and a caret points at it; status 78" {
+    run --separate-stderr -78 "$POLICY" 'off; abort-on-crsh'
+    assert_output ''
+    assert_equal "${stderr_lines[0]}" 'truefin: policy: unknown word "abort-on-crsh" at column 6 (allowed: abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, off, EVENT=ENDING; did you mean abort-on-crash?)'
+    assert_equal "${stderr_lines[1]}" 'off; abort-on-crsh'
+    assert_equal "${stderr_lines[2]}" '     ^^^^^^^^^^^^^'
+    assert_equal "${#stderr_lines[@]}" 3
+}
+
+@test "a fault in a file is said with the file's name and the line" {
+    printf '# comment\noff\ncrash=rts\n' >policies
+    run --separate-stderr -78 "$POLICY" -f policies
+    assert_equal "${stderr_lines[0]}" 'truefin: policies: unknown ending "rts" at line 3, column 7 (allowed: keep, fin, linger, rst; did you mean rst?)'
+}
+
+@test "without a text, the environment's policy is shown: variable, file, default" {
+    run -0 "$POLICY"
+    assert_line -n 0 'abort-on-crash'
+    TRUEFIN_POLICY=always-fin run -0 "$POLICY"
+    assert_line -n 0 'always-fin'
+    echo 'off # here' >policies
+    TRUEFIN_POLICY_FILE=policies run -0 "$POLICY"
+    assert_line -n 0 'off'
+}
+
+@test "a text on the command line goes before the environment" {
+    TRUEFIN_POLICY=nonsense run -0 "$POLICY" off
+    assert_line -n 0 'off'
+}
+
+@test "TRUEFIN_POLICY and TRUEFIN_POLICY_FILE together are a fault" {
+    TRUEFIN_POLICY=off TRUEFIN_POLICY_FILE=policies run -78 "$POLICY"
+    assert_output --partial 'both set'
+    TRUEFIN_POLICY=off TRUEFIN_POLICY_FILE=policies run -78 "$POLICY" --check-env
+    assert_output --partial 'both set'
+}
+
+@test "a file that is not there, is a directory, is too long or no text is a fault" {
+    run -78 "$POLICY" -f missing
+    assert_output 'truefin: missing: No such file or directory'
+    run -78 "$POLICY" -f .
+    assert_output 'truefin: .: Is a directory'
+    head -c 70000 /dev/zero | tr '\0' ' ' >long
+    run -78 "$POLICY" -f long
+    assert_output 'truefin: long: longer than 64 KiB'
+    printf 'off\0off' >binary
+    run -78 "$POLICY" -f binary
+    assert_output 'truefin: binary: not a text: it contains a zero byte'
+}
+
+@test "wrong usage exits 2" {
+    run -2 "$POLICY" off off
+    run -2 "$POLICY" -f
+    run -2 "$POLICY" -x file
+    run -2 "$POLICY" --nonsense
+    run -2 "$POLICY" -f a b
+    assert_output 'truefin: usage: policy [TEXT | -f FILE | --check-env]'
+}
+
+@test "a good environment is checked quietly" {
+    run -0 "$POLICY" --check-env
+    assert_output ''
+    TRUEFIN_POLICY=off TRUEFIN_LINGER_TIME=500ms TRUEFIN_CLEAN_EXITS=0,1 TRUEFIN_STOP_SIGNALS=TERM \
+        TRUEFIN_LOG=/tmp/x run -0 "$POLICY" --check-env
+    assert_output ''
+}
+
+@test "each bad variable is named, all of them at once" {
+    checked=0
+    while read -r name value; do
+        run -78 env "$name=$value" "$POLICY" --check-env
+        assert_line -n 0 --partial "truefin: $name: "
+        checked=$((checked + 1))
+    done <<'ROWS'
+TRUEFIN_POLICY crash
+TRUEFIN_LINGER_TIME 2
+TRUEFIN_CLEAN_EXITS 256
+TRUEFIN_STOP_SIGNALS KILL
+TRUEFIN_LOG sdterr
+ROWS
+    assert_equal "$checked" 5
+    TRUEFIN_LINGER_TIME=2 TRUEFIN_LOG=x run -78 "$POLICY" --check-env
+    assert_output --partial 'TRUEFIN_LINGER_TIME'
+    assert_output --partial 'TRUEFIN_LOG'
+}
+
+to_full_disk() {
+    "$POLICY" off >/dev/full
+}
+
+@test "a table that cannot be written is not a success" {
+    run -1 --separate-stderr to_full_disk
+    assert_equal "$stderr" 'truefin: standard output: No space left on device'
+}
