@@ -255,9 +255,11 @@ static struct options parse_options(int argc, char **argv)
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
     struct options o = {.read_limit = UINT64_MAX, .timeout_ms = 10 * 1000, .family = AF_UNSPEC, .output = -1};
+    static char name[] = "truefin peer"; /* begins the messages of getopt_long */
     const char *output = NULL;
     int c;
 
+    argv[0] = name;
     while ((c = getopt_long(argc, argv, "s:cr:o:t:l46vjh", names, NULL)) != -1) {
         switch (c) {
         case 's':
@@ -311,15 +313,14 @@ static struct options parse_options(int argc, char **argv)
 /* The connection. */
 
 /* "127.0.0.1:80", "[::1]:80" */
-static void print_address(char *out, size_t size, const struct sockaddr_storage *address, socklen_t length)
+static void print_address(char *out, size_t size, const struct sockaddr *address, socklen_t length)
 {
     char host[64];
     char port[8];
-    if (getnameinfo((const struct sockaddr *)address, length, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV))
+    if (getnameinfo(address, length, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV))
         snprintf(out, size, "?");
     else
-        snprintf(out, size, address->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+        snprintf(out, size, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 static struct addrinfo *look_up(const struct options *o)
@@ -347,10 +348,13 @@ static int pending_error(int fd)
     return error;
 }
 
-/* Connects to one address. Returns the descriptor, or -1 with errno set, ETIMEDOUT also at our deadline.
- * ECONNRESET is no failure to connect (that is ECONNREFUSED): the connection was made and is over already; it
- * goes to *taken, because asking for the error has taken it from the socket. */
-static int connect_one(const struct addrinfo *address, int64_t deadline, int *taken)
+/*
+ * Connects to one address. Returns the descriptor, or -1 with errno set, ETIMEDOUT also at our deadline.
+ * ECONNRESET is no failure to connect (that is ECONNREFUSED): the connection was made and is over already,
+ * and what it brought can be read. It is noted in the report, because asking for the error has taken it from
+ * the socket.
+ */
+static int connect_one(const struct addrinfo *address, int64_t deadline, struct report *r)
 {
     int error = 0;
     int fd = new_socket(address);
@@ -361,24 +365,22 @@ static int connect_one(const struct addrinfo *address, int64_t deadline, int *ta
         if (error == EINPROGRESS)
             error = wait_for(fd, POLLOUT, deadline) ? pending_error(fd) : ETIMEDOUT;
     }
-    if (error == ECONNRESET) {
-        *taken = ECONNRESET;
-        return fd;
-    }
-    if (error) {
+    if (error && error != ECONNRESET) {
         close(fd);
         errno = error;
         return -1;
     }
+    r->taken = error;
+    print_address(r->peer, sizeof r->peer, address->ai_addr, address->ai_addrlen);
     return fd;
 }
 
-static int connect_any(const struct options *o, int64_t deadline, int *taken)
+static int connect_any(const struct options *o, int64_t deadline, struct report *r)
 {
     struct addrinfo *list = look_up(o);
     int fd = -1;
     for (const struct addrinfo *a = list; a && fd < 0; a = a->ai_next)
-        fd = connect_one(a, deadline, taken);
+        fd = connect_one(a, deadline, r);
     int error = errno;
     freeaddrinfo(list);
     errno = error;
@@ -423,7 +425,7 @@ static void announce(int listener)
 }
 
 /* Accepts one connection. Returns the descriptor, or -1 with errno set, ETIMEDOUT at our deadline. */
-static int accept_one(const struct options *o, int64_t deadline)
+static int accept_one(const struct options *o, int64_t deadline, struct report *r)
 {
     int listener = listen_any(o);
     if (listener < 0)
@@ -435,10 +437,14 @@ static int accept_one(const struct options *o, int64_t deadline)
             errno = ETIMEDOUT;
             return -1;
         }
-        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage address = {0};
+        socklen_t length = sizeof address;
+        int fd = accept4(listener, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
         int error = errno;
         if (fd < 0 && (error == EAGAIN || error == EINTR || error == ECONNABORTED))
             continue;
+        if (fd >= 0)
+            print_address(r->peer, sizeof r->peer, (struct sockaddr *)&address, length);
         close(listener);
         errno = error;
         return fd;
@@ -524,9 +530,8 @@ static enum outcome watch(int fd, const struct options *o, int64_t deadline, str
             if (o->output >= 0)
                 write_output(o->output, buffer, (size_t)n);
         } else if (n == 0) {
-            /* A send that failed has taken the error from the socket, and recv reads an end of file: ask it.
-             */
-            return told_by(r->send_error, r);
+            /* An end of file is also what is left after another call has taken the error. */
+            return told_by(r->taken, r);
         } else if (errno != EAGAIN && errno != EINTR) {
             return told_by(errno, r);
         }
@@ -549,15 +554,13 @@ static const char *tcp_state(int fd)
     return names[info.tcpi_state];
 }
 
-static void note_addresses(int fd, struct report *r)
+/* Not the peer's: the kernel has forgotten it after an RST. */
+static void note_local_address(int fd, struct report *r)
 {
     struct sockaddr_storage address = {0};
     socklen_t length = sizeof address;
     if (!getsockname(fd, (struct sockaddr *)&address, &length))
-        print_address(r->local, sizeof r->local, &address, length);
-    length = sizeof address;
-    if (!getpeername(fd, (struct sockaddr *)&address, &length))
-        print_address(r->peer, sizeof r->peer, &address, length);
+        print_address(r->local, sizeof r->local, (struct sockaddr *)&address, length);
 }
 
 /* A JSON string or null. What we print (names of errors, states, addresses) needs no escapes. */
@@ -602,7 +605,7 @@ static void print_line(FILE *to, const struct report *r, bool verbose)
 static void run(const struct options *o, struct report *r)
 {
     int64_t deadline = now_ns() + (int64_t)o->timeout_ms * NS_PER_MS;
-    int fd = o->listen ? accept_one(o, deadline) : connect_any(o, deadline, &r->taken);
+    int fd = o->listen ? accept_one(o, deadline, r) : connect_any(o, deadline, r);
     int error = errno;
 
     r->begun = r->ended = now_ns();
@@ -613,7 +616,7 @@ static void run(const struct options *o, struct report *r)
                 o->listen ? "accept a connection on" : "connect to", o->host, o->port, strerror(error));
         return;
     }
-    note_addresses(fd, r);
+    note_local_address(fd, r);
     r->outcome = watch(fd, o, deadline, r);
     r->ended = now_ns();
     r->tcp_state = tcp_state(fd);
