@@ -1,0 +1,204 @@
+# shellcheck shell=bash disable=SC2034  # variables set here are for the tests
+# What every bats file loads. A test has three parts, a line each:
+#
+#     serve accept write:Hello. exit:3      a program under the shim, in the background
+#     peer_sees rst 6                       what its peer reads
+#     server_ended exit 3                   what its parent sees
+#
+# All waiting is bounded polling for a condition (wait_until). All processes end in teardown.
+
+bats_require_minimum_version 1.5.0
+bats_load_library bats-support
+bats_load_library bats-assert
+
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
+    started=()
+}
+
+teardown() {
+    stop_all
+}
+
+# requires COMMAND...: the test needs these. A missing one is a failure, unless TRUEFIN_TEST_ALLOW_SKIP is set:
+# nothing is skipped behind a CI's back.
+requires() {
+    local tool
+    for tool in "$@"; do
+        command -v "$tool" >/dev/null && continue
+        [[ -z ${TRUEFIN_TEST_ALLOW_SKIP:-} ]] || skip "$tool is not installed"
+        fail "$tool is not installed (TRUEFIN_TEST_ALLOW_SKIP=1 skips such tests)"
+    done
+}
+
+# For tests that count system calls or look at signal handlers: a sanitizer has its own.
+without_sanitizer() {
+    [[ -z $SANITIZER_PRELOAD ]] || skip "$1"
+}
+
+# --- Waiting ---
+
+# wait_until COMMAND...: polls until COMMAND succeeds, for at most WAIT_LIMIT (default 10) seconds.
+wait_until() {
+    local deadline=$((SECONDS + ${WAIT_LIMIT:-10}))
+    until "$@" >/dev/null 2>&1; do
+        if ((SECONDS > deadline)); then
+            echo "waited in vain for: $*"
+            return 1
+        fi
+        sleep 0.01
+    done
+}
+
+# listening PORT: somebody listens at TCP PORT in this namespace.
+listening() {
+    ss -Hltn "sport = :$1" | grep -q .
+}
+
+# --- Running things ---
+
+# shim_settings [-p POLICY] ARGUMENT...: sets the array $settings to the environment of a shimmed program, and the array
+# $rest to the other arguments. The sanitizer's library, where there is one, comes before the shim.
+# Without -p the policy is truefin's default.
+shim_settings() {
+    settings=()
+    if [[ $1 == -p ]]; then
+        settings+=("TRUEFIN_POLICY=$2")
+        shift 2
+    fi
+    rest=("$@")
+    if [[ -z ${TRUEFIN_TEST_BARE:-} ]]; then
+        settings+=("LD_PRELOAD=${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN")
+    fi
+}
+
+# shimmed [-p POLICY] [NAME=VALUE]... COMMAND...: runs COMMAND under the shim and waits for it.
+shimmed() {
+    shim_settings "$@"
+    env "${settings[@]}" "${rest[@]}"
+}
+
+# start NAME PROGRAM ARGUMENT...: in the background, as leader of a session of its own; output in NAME.out and NAME.err.
+# Sets $started_pid.
+start() {
+    local name=$1
+    shift
+    setsid "$@" >"$name.out" 2>"$name.err" </dev/null 3>&- &
+    started_pid=$!
+    started+=("$started_pid")
+}
+
+# Ends whatever start has started, and what that has started.
+stop_all() {
+    local leader
+    for leader in "${started[@]}"; do
+        kill -KILL -- "-$leader" 2>/dev/null || true
+        wait "$leader" 2>/dev/null || true
+    done
+    started=()
+}
+
+# launch NAME [-p POLICY] [NAME=VALUE]... PROGRAM ARGUMENT...: starts PROGRAM under the shim. Its pid and its end are kept
+# for pid_of, kill_it and ended.
+launch() {
+    local name=$1
+    shift
+    rm -f "$name.status"
+    shim_settings "$@"
+    start "$name" "$PROGRAMS/outcome" "$name.status" env "${settings[@]}" "${rest[@]}"
+}
+
+# pid_of NAME: the pid of a launched program, on standard output.
+pid_of() {
+    wait_until grep -q '^pid ' "$1.status" || return
+    sed -n 's/^pid //p' "$1.status"
+}
+
+# ended NAME exit STATUS, ended NAME signal TERM: waits for the program's end and compares it.
+ended() {
+    wait_until grep -Eq '^(exit|signal) ' "$1.status" || return
+    assert_equal "$(tail -n 1 "$1.status")" "$2 $3"
+}
+
+# said NAME LINE: waits for a line of a program's standard output.
+said() {
+    if ! wait_until grep -Fxq -- "$2" "$1.out"; then
+        printf '%s wrote:\n%s\n' "$1" "$(cat "$1.out" "$1.err")"
+        return 1
+    fi
+}
+
+# --- The server of test/programs, and its peer ---
+
+# perform [-p POLICY] [NAME=VALUE]... OPERATION...: launches `server` with these operations.
+perform() {
+    local -a before=()
+    while [[ $1 == -p || $1 =~ ^[A-Z_]+= ]]; do
+        if [[ $1 == -p ]]; then
+            before+=("$1")
+            shift
+        fi
+        before+=("$1")
+        shift
+    done
+    launch server "${before[@]}" "$PROGRAMS/server" "$@"
+}
+
+# serve ...: performs operations that begin with accept. Sets $port.
+serve() {
+    perform "$@"
+    find_port server
+}
+
+# find_port NAME: sets $port to what a program announced as "port N".
+find_port() {
+    if ! wait_until grep -Eq '^port [0-9]+$' "$1.out"; then
+        printf '%s wrote:\n%s\n' "$1" "$(cat "$1.out" "$1.err")"
+        return 1
+    fi
+    port=$(sed -n 's/^port //p' "$1.out")
+}
+
+server_said() {
+    said server "$@"
+}
+
+server_ended() {
+    ended server "$@"
+}
+
+# kill_server SIGNAL
+kill_server() {
+    kill "-$1" "$(pid_of server)"
+}
+
+# connect_peer [OPTION...]: starts the observer in the background; peer_saw waits for what it reports.
+# $host (default 127.0.0.1) and $port say where. Several at once: set $peer to a name for each.
+connect_peer() {
+    start "${peer:-peer}" "$PEER" --timeout 10s "$@" "${host:-127.0.0.1}" "$port"
+}
+
+# listen_peer [OPTION...]: the same for a program that connects. Sets $port.
+listen_peer() {
+    local name=${peer:-peer}
+    start "$name" "$PEER" --timeout 10s --listen "$@" "${host:-127.0.0.1}" 0
+    wait_until grep -q '^listening on' "$name.err"
+    port=$(sed -n 's/^listening on .* port //p' "$name.err")
+}
+
+# peer_saw fin|rst BYTES
+peer_saw() {
+    local name=${peer:-peer} line
+    wait_until test -s "$name.out" || cat "$name.err"
+    line=$(cat "$name.out")
+    case $1 in
+    rst) assert_equal "$line" "rst after $2 bytes (ECONNRESET)" ;;
+    *) assert_equal "$line" "$1 after $2 bytes" ;;
+    esac
+}
+
+# peer_sees fin|rst BYTES [OPTION...]
+peer_sees() {
+    connect_peer "${@:3}"
+    peer_saw "$1" "$2"
+}
