@@ -1,0 +1,148 @@
+#include "act.h"
+
+#include "libc.h"
+#include "startup.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+
+enum {
+    DRAIN_AT_ONCE = 1 << 30, /* bytes asked for in one call; nothing is copied */
+    DRAIN_CALLS = 64,        /* a peer that sends as fast as we discard must not hold us */
+};
+
+static bool quiet(void)
+{
+    return atomic_load(&config.state) == STATE_QUIET;
+}
+
+static bool set_linger(int fd, bool on, int seconds)
+{
+    const struct linger linger = {.l_onoff = on, .l_linger = seconds};
+    return real(setsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0;
+}
+
+/* The program itself asked for an abort. */
+static bool own_abort(const struct connection *connection)
+{
+    return (atomic_load(&connection->flags) & FLAG_LINGER_ON) && connection->linger_seconds == 0;
+}
+
+void act_arm(int fd, struct connection *connection)
+{
+    int saved = errno;
+    if (!quiet() && set_linger(fd, true, 0))
+        atomic_fetch_or(&connection->flags, FLAG_ARMED);
+    errno = saved;
+}
+
+void act_disarm(int fd, struct connection *connection)
+{
+    int saved = errno;
+    uint8_t flags = atomic_load(&connection->flags);
+    if ((flags & FLAG_ARMED) && !quiet()) {
+        if (!own_abort(connection))
+            set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
+        atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_ARMED);
+    }
+    errno = saved;
+}
+
+/* MSG_TRUNC with a null buffer discards without copying (tcp(7)). */
+static void drain(int fd)
+{
+    for (int i = 0; i < DRAIN_CALLS; i++)
+        if (recv(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT) <= 0)
+            return;
+}
+
+static void end_with_fin(int fd, struct connection *connection)
+{
+    bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
+    if (own_abort(connection))
+        set_linger(fd, false, 0);
+    else if (armed)
+        set_linger(fd, atomic_load(&connection->flags) & FLAG_LINGER_ON, connection->linger_seconds);
+    atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_ARMED);
+    drain(fd);
+}
+
+void act_end(int fd, struct connection *connection, enum ending ending)
+{
+    int saved = errno;
+    if (quiet())
+        return;
+    if (ending == ENDING_KEEP)
+        act_disarm(fd, connection);
+    else if (ending == ENDING_RST)
+        act_arm(fd, connection);
+    else
+        end_with_fin(fd, connection);
+    errno = saved;
+}
+
+static int queue_of(int fd, unsigned long request)
+{
+    int saved = errno;
+    int bytes = 0;
+    if (quiet() || ioctl(fd, request, &bytes) != 0)
+        bytes = 0;
+    errno = saved;
+    return bytes;
+}
+
+int act_unread(int fd)
+{
+    return queue_of(fd, SIOCINQ);
+}
+
+int act_unsent(int fd)
+{
+    return queue_of(fd, SIOCOUTQ);
+}
+
+bool act_is_tcp(int fd)
+{
+    int saved = errno;
+    int protocol = -1;
+    socklen_t size = sizeof protocol;
+    bool tcp = !quiet() && real(getsockopt)(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+               (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+    errno = saved;
+    return tcp;
+}
+
+bool act_fin_sent(int fd)
+{
+    int saved = errno;
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (!quiet())
+        real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+    errno = saved;
+    switch (info.tcpi_state) {
+    case TCP_FIN_WAIT1:
+    case TCP_FIN_WAIT2:
+    case TCP_CLOSING:
+    case TCP_LAST_ACK:
+    case TCP_TIME_WAIT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void act_learn_linger(int fd, struct connection *connection)
+{
+    int saved = errno;
+    struct linger linger = {0};
+    socklen_t size = sizeof linger;
+    if (!quiet() && real(getsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff) {
+        connection->linger_seconds = linger.l_linger;
+        atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);
+    }
+    errno = saved;
+}

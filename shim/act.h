@@ -1,0 +1,35 @@
+/*
+ * The only place where a socket is changed. Every function keeps errno, takes an open descriptor, ignores
+ * errors (a stale entry of the table may name a file by now: ENOTSOCK is the answer, and harmless), does
+ * nothing in STATE_QUIET, and may be called in signal handlers and between vfork and exec.
+ */
+#ifndef TRUEFIN_ACT_H
+#define TRUEFIN_ACT_H
+
+#include "table.h"
+
+/* SO_LINGER {1,0}: from now on the last close is an abort, whoever makes it (socket(7), tcp_close in
+ * net/ipv4/tcp.c). */
+void act_arm(int fd, struct connection *connection);
+
+/* Put the program's own linger back. Costs nothing if the connection is not armed. */
+void act_disarm(int fd, struct connection *connection);
+
+/* Carry out ENDING on a connection that is about to be closed for the last time. */
+void act_end(int fd, struct connection *connection, enum ending ending);
+
+/* Bytes that were received and not read (SIOCINQ), or sent and not acknowledged (SIOCOUTQ); 0 if unknown.
+ * tcp(7). */
+int act_unread(int fd);
+int act_unsent(int fd);
+
+/* Is FD a TCP or MPTCP socket? One getsockopt(SO_PROTOCOL). */
+bool act_is_tcp(int fd);
+
+/* Has our FIN been sent already? One getsockopt(TCP_INFO). */
+bool act_fin_sent(int fd);
+
+/* Remember the linger that FD has now as the program's own. One getsockopt. */
+void act_learn_linger(int fd, struct connection *connection);
+
+#endif

@@ -1,0 +1,212 @@
+#include "birth.h"
+
+#include "act.h"
+#include "endpoint.h"
+#include "libc.h"
+#include "record.h"
+#include "startup.h"
+#include "table.h"
+#include "tree.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+/*
+ * The audit: the kernel has just returned FD, but the table holds it as open. So this program closes by a
+ * path that we cannot see, and what we arm here could reset a connection that it ends well.
+ */
+void birth_audit(bool missed_a_close)
+{
+    if (!missed_a_close || atomic_load(&config.state) != STATE_ON)
+        return;
+    config_degrade(STATE_BLIND);
+    tree_disarm_all();
+    record_note("this program closes descriptors where no hook sees it (io_uring, inline system calls): "
+                "nothing is armed any more");
+}
+
+/* A socket that we did not see being made: ask the kernel once. */
+static struct connection *learn(int fd)
+{
+    if (!act_is_tcp(fd)) {
+        table_put(fd, NULL);
+        return NULL;
+    }
+    struct connection *record = table_new(fd, KIND_SOCKET);
+    if (record) {
+        act_learn_linger(fd, record);
+        table_put(fd, record);
+    }
+    return record;
+}
+
+struct connection *birth_socket(int fd)
+{
+    struct connection *record = table_find(fd);
+    return record || table_knows(fd) ? record : learn(fd);
+}
+
+/* All that a listener accepts comes to its own port: asked once. */
+static uint16_t service_port(struct connection *listener, int fd)
+{
+    if (!(atomic_load(&listener->flags) & FLAG_PORT)) {
+        listener->port = endpoint_local(fd).port;
+        atomic_fetch_or(&listener->flags, FLAG_PORT);
+    }
+    return listener->port;
+}
+
+/* FD was accepted from LISTENER. It inherits the listener's linger (inet_csk_clone_lock, net/ipv4), so no
+ * call tells it. */
+static void accepted(int listener_fd, int fd)
+{
+    struct connection *listener = birth_socket(listener_fd);
+    if (!listener) {
+        birth_audit(table_put(fd, NULL));
+        return;
+    }
+    struct connection *record = table_new(fd, KIND_CONNECTION);
+    if (!record)
+        return;
+    record->linger_seconds = listener->linger_seconds;
+    record->flags = atomic_load(&listener->flags) & FLAG_LINGER_ON;
+    birth_audit(table_put(fd, record));
+    struct facts facts = {.role = ROLE_ACCEPTED};
+    if (config.asks_port)
+        facts.port = service_port(listener, listener_fd);
+    if (config.asks_peer)
+        facts.peer = endpoint_peer(fd).address;
+    verdict_birth(fd, record, &facts);
+}
+
+static int after_accept(int listener, int fd)
+{
+    int saved = errno;
+    if (fd >= 0 && tree_begin())
+        accepted(listener, fd);
+    errno = saved;
+    return fd;
+}
+
+HOOK int accept(int listener, struct sockaddr *address, socklen_t *size)
+{
+    return after_accept(listener, real(accept)(listener, address, size));
+}
+
+HOOK int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
+{
+    return after_accept(listener, real(accept4)(listener, address, size, flags));
+}
+
+static bool may_be_tcp(int family, int type, int protocol)
+{
+    return (family == AF_INET || family == AF_INET6) &&
+           (type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) == SOCK_STREAM &&
+           (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+HOOK int socket(int family, int type, int protocol)
+{
+    int fd = real(socket)(family, type, protocol);
+    if (fd >= 0 && tree_begin())
+        birth_audit(table_put(fd, may_be_tcp(family, type, protocol) ? table_new(fd, KIND_SOCKET) : NULL));
+    return fd;
+}
+
+/*
+ * connect(2) to nowhere (AF_UNSPEC) aborts at once and leaves a plain socket, which may become a listener: it
+ * must not stay armed.
+ */
+static void disconnected(int fd)
+{
+    struct connection *record = table_find(fd);
+    if (!record || record->kind != KIND_CONNECTION || !tree_is_ours(record))
+        return;
+    tree_gives_up(fd, record);
+    act_disarm(fd, record);
+    record->kind = KIND_SOCKET;
+}
+
+static void connected(int fd, struct endpoint peer)
+{
+    struct connection *record = birth_socket(fd);
+    if (!record || record->kind != KIND_SOCKET)
+        return;
+    const struct facts facts = {.role = ROLE_CONNECTED, .port = peer.port, .peer = peer.address};
+    verdict_birth(fd, record, &facts);
+}
+
+HOOK int connect(int fd, const struct sockaddr *to, socklen_t size)
+{
+    int result = real(connect)(fd, to, size);
+    int saved = errno;
+    bool under_way = result == 0 || saved == EINPROGRESS || saved == EINTR;
+    if (under_way && to->sa_family == AF_UNSPEC && tree_enter())
+        disconnected(fd);
+    else if (under_way && endpoint_of(to, size).known && tree_begin())
+        connected(fd, endpoint_of(to, size));
+    errno = saved;
+    return result;
+}
+
+int birth_duplicate(int old, int new)
+{
+    if (new >= 0 && new != old && tree_enter())
+        birth_audit(table_dup(old, new));
+    return new;
+}
+
+HOOK int dup(int old)
+{
+    return birth_duplicate(old, real(dup)(old));
+}
+
+/* The argument is a pointer or an int by the command (fcntl(2)): as wide as a register either way. */
+static int fcntl_as(__typeof__(fcntl) *call, int fd, int command, void *argument)
+{
+    int result = call(fd, command, argument);
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? birth_duplicate(fd, result) : result;
+}
+
+HOOK int fcntl(int fd, int command, ...)
+{
+    va_list more;
+    va_start(more, command);
+    void *argument = va_arg(more, void *);
+    va_end(more);
+    return fcntl_as(real(fcntl), fd, command, argument);
+}
+
+HOOK int fcntl64(int fd, int command, ...)
+{
+    va_list more;
+    va_start(more, command);
+    void *argument = va_arg(more, void *);
+    va_end(more);
+    return fcntl_as(real(fcntl64), fd, command, argument);
+}
+
+void birth_adopt(int fd, bool from_above)
+{
+    if (!act_is_tcp(fd) || !tree_begin())
+        return;
+    struct endpoint peer = endpoint_peer(fd);
+    if (!peer.known)
+        return;
+    struct connection *record = table_new(fd, KIND_CONNECTION);
+    if (!record)
+        return;
+    act_learn_linger(fd, record);
+    /* {1,0} is what the process before us armed: programs that set it themselves do not pass such sockets on.
+     */
+    if ((record->flags & FLAG_LINGER_ON) && record->linger_seconds == 0)
+        record->flags = 0;
+    birth_audit(table_put(fd, record));
+    if (from_above)
+        tree_adopted(record);
+    const struct facts facts = {.role = ROLE_ACCEPTED, .port = endpoint_local(fd).port, .peer = peer.address};
+    verdict_birth(fd, record, &facts);
+}

@@ -1,0 +1,121 @@
+#include "claims.h"
+
+#include "holder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+enum {
+    LISTS = 2048,
+    PIDS = 8,  /* parent, heir, the heir's heir, ... */
+    TRIES = 8, /* lists whose claimants are looked at for life before a fork goes without */
+};
+
+struct list {
+    _Atomic int32_t pids[PIDS];
+};
+
+/* Mapped by the first fork that gives something; all processes below it share it. */
+static _Atomic(struct list *) arena;
+static _Atomic uint32_t cursor;
+
+static struct list *arena_make(void)
+{
+    struct list *lists = atomic_load(&arena);
+    if (lists)
+        return lists;
+    const size_t size = LISTS * sizeof *lists;
+    lists = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (lists == MAP_FAILED)
+        return NULL;
+    struct list *first = NULL;
+    if (atomic_compare_exchange_strong(&arena, &first, lists))
+        return lists;
+    munmap(lists, size);
+    return first;
+}
+
+static struct list *list_at(uint32_t number)
+{
+    return &atomic_load(&arena)[number - 1];
+}
+
+static bool is_dead(pid_t pid)
+{
+    return kill(pid < 0 ? -pid : pid, 0) != 0 && errno == ESRCH;
+}
+
+/* A list whose claimants all died without leaving is free again. */
+static bool is_free(struct list *list)
+{
+    for (int i = 0; i < PIDS; i++) {
+        int32_t pid = atomic_load(&list->pids[i]);
+        if (pid != 0 && !is_dead(pid))
+            return false;
+        if (pid != 0)
+            atomic_compare_exchange_strong(&list->pids[i], &pid, 0);
+    }
+    return true;
+}
+
+uint32_t claims_new(pid_t self)
+{
+    struct list *lists = arena_make();
+    int saved = errno;
+    uint32_t number = 0;
+    for (int i = 0; lists && !number && i < TRIES; i++) {
+        uint32_t at = atomic_fetch_add(&cursor, 1) % LISTS;
+        int32_t none = 0;
+        if (is_free(&lists[at]) && atomic_compare_exchange_strong(&lists[at].pids[0], &none, self))
+            number = at + 1;
+    }
+    errno = saved;
+    return number;
+}
+
+static bool put_for(struct list *list, int32_t old, int32_t pid)
+{
+    for (int i = 0; i < PIDS; i++) {
+        int32_t seen = old;
+        if (atomic_compare_exchange_strong(&list->pids[i], &seen, pid))
+            return true;
+    }
+    return false;
+}
+
+void claims_add(uint32_t list, pid_t pid)
+{
+    struct list *at = list_at(list);
+    for (int i = 0; i < PIDS; i++)
+        if (atomic_load(&at->pids[i]) == pid)
+            return;
+    if (put_for(at, 0, pid))
+        return;
+    for (int i = 0; i < PIDS; i++) {
+        int32_t other = atomic_load(&at->pids[i]);
+        if (is_dead(other) && put_for(at, other, pid))
+            return;
+    }
+}
+
+bool claims_change(uint32_t list, pid_t old, pid_t next)
+{
+    return put_for(list_at(list), old, next);
+}
+
+bool claims_others(uint32_t list, pid_t self, int fd)
+{
+    struct list *at = list_at(list);
+    for (int i = 0; i < PIDS; i++) {
+        int32_t pid = atomic_load(&at->pids[i]);
+        if (pid == 0 || pid == self || pid == -self)
+            continue;
+        if (pid > 0 ? holder_has(pid, fd) : holder_serves(-pid, fd))
+            return true;
+        atomic_compare_exchange_strong(&at->pids[i], &pid, 0);
+    }
+    return false;
+}

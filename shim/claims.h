@@ -1,0 +1,33 @@
+/*
+ * Who may have a connection that a fork has given: a short list of pids in memory that the whole process tree
+ * shares, so that of two processes that end it at the same moment one knows that it is the last.
+ *
+ *     fork:   parent makes the list {parent}, both add the child      {P, C}
+ *     leave:  take yourself out, then look at the others              {C}: not the last; {}: the last
+ *
+ * A claimant that crashed never leaves: whoever looks asks the kernel (holder.h) and takes it out.
+ * A claimant that has execed stands with its pid negated: it holds only what is at 0, 1, 2.
+ *
+ * No locks; safe in signal handlers. A list is named by a number; 0 is no list.
+ */
+#ifndef TRUEFIN_CLAIMS_H
+#define TRUEFIN_CLAIMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* A new list with SELF in it; 0 without memory. */
+uint32_t claims_new(pid_t self);
+
+/* Adds PID if it is not there. A full list loses it: then it is simply no claimant. */
+void claims_add(uint32_t list, pid_t pid);
+
+/* Puts NEXT in OLD's place, 0 to take it out. False if OLD is not there. */
+bool claims_change(uint32_t list, pid_t old, pid_t next);
+
+/* Is there, besides SELF (in either form), a claimant that still holds the caller's FD? Forgets those that do
+ * not. */
+bool claims_others(uint32_t list, pid_t self, int fd);
+
+#endif

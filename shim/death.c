@@ -1,0 +1,118 @@
+#include "death.h"
+
+#include "libc.h"
+#include "startup.h"
+#include "tree.h"
+#include "verdict.h"
+
+#include <errno.h>
+
+/* A process that was asked to stop and ends, with whatever status, has stopped. */
+static enum event event_of_status(int status)
+{
+    if (tree_stop_noted())
+        return EVENT_STOP;
+    return statuses_has(&config.clean_exits, status) ? EVENT_EXIT : EVENT_EXIT_ERROR;
+}
+
+void death_by_status(int status)
+{
+    int saved = errno;
+    if (tree_has_connections() && tree_enter())
+        verdict_death(event_of_status(status));
+    errno = saved;
+}
+
+/* exit(3) has begun with STATUS; its handlers, which may close connections, are still to run. */
+static void dying_with(int status)
+{
+    if (tree_has_connections() && tree_enter())
+        verdict_dying(event_of_status(status));
+}
+
+HOOK void exit(int status)
+{
+    dying_with(status);
+    real(exit)(status);
+    __builtin_unreachable();
+}
+
+HOOK void _exit(int status)
+{
+    death_by_status(status);
+    real(_exit)(status);
+    __builtin_unreachable();
+}
+
+HOOK void _Exit(int status)
+{
+    death_by_status(status);
+    real(_Exit)(status);
+    __builtin_unreachable();
+}
+
+/* Its handlers are told no status: keep it for ours, which runs after the program's. */
+static _Atomic int quick_status;
+
+static void after_quick_handlers(void)
+{
+    death_by_status(quick_status);
+}
+
+HOOK void quick_exit(int status)
+{
+    quick_status = status;
+    dying_with(status);
+    real(quick_exit)(status);
+    __builtin_unreachable();
+}
+
+HOOK void abort(void)
+{
+    int saved = errno;
+    if (tree_has_connections() && tree_enter())
+        verdict_death(EVENT_CRASH);
+    errno = saved;
+    real(abort)();
+    __builtin_unreachable();
+}
+
+/*
+ * err(3), error(3), the end of the last thread and the return from main come to exit inside libc. Handlers
+ * run in reverse order: the one that main's wrapper registers comes before all that the program had
+ * registered earlier, the constructor's comes last of all.
+ */
+static void before_handlers(int status, void *unused)
+{
+    (void)unused;
+    dying_with(status);
+}
+
+static void after_handlers(int status, void *unused)
+{
+    (void)unused;
+    death_by_status(status);
+}
+
+void death_watch(void)
+{
+    on_exit(after_handlers, NULL);
+    at_quick_exit(after_quick_handlers);
+}
+
+static int (*program_main)(int, char **, char **);
+
+static int main_wrapper(int argc, char **argv, char **environment)
+{
+    on_exit(before_handlers, NULL);
+    int status = program_main(argc, argv, environment);
+    dying_with(status);
+    return status;
+}
+
+HOOK int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
+                           void (*fini)(void), void (*rtld_fini)(void), void *stack_end)
+{
+    program_main = main;
+    return real(__libc_start_main)(main_wrapper, argc, argv, init, fini, rtld_fini, stack_end);
+}

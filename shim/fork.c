@@ -1,0 +1,74 @@
+#include "fork.h"
+
+#include "libc.h"
+#include "tree.h"
+#include "verdict.h"
+
+#include <stdarg.h>
+
+HOOK pid_t fork(void)
+{
+    tree_before_fork();
+    pid_t pid = real(fork)();
+    tree_after_fork(pid);
+    return pid;
+}
+
+HOOK pid_t _Fork(void)
+{
+    tree_before_fork();
+    pid_t pid = real(_Fork)();
+    tree_after_fork(pid);
+    return pid;
+}
+
+/*
+ * clone(2) without CLONE_VM is a fork whose child starts elsewhere: it becomes itself at its first hook. With
+ * CLONE_VM, and not a thread, it runs in our memory under another pid.
+ */
+HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
+{
+    va_list more;
+    va_start(more, argument);
+    void *parent_tid = va_arg(more, void *);
+    void *tls = va_arg(more, void *);
+    void *child_tid = va_arg(more, void *);
+    va_end(more);
+    bool is_fork = !(flags & CLONE_VM);
+    if (is_fork)
+        tree_before_fork();
+    else if (!(flags & CLONE_THREAD))
+        tree_shares_memory();
+    int pid = real(clone)(run, stack, flags, argument, parent_tid, tls, child_tid);
+    if (is_fork)
+        tree_after_fork(pid);
+    return pid;
+}
+
+/* daemon(3) forks and puts /dev/null over 0, 1, 2 inside libc, where no hook of ours sees it. */
+HOOK int daemon(int nochdir, int noclose)
+{
+    if (noclose == 0 && tree_enter())
+        verdict_close_range(STDIN_FILENO, STDERR_FILENO);
+    return real(daemon)(nochdir, noclose);
+}
+
+/*
+ * For vfork.S. The child of a vfork runs in our memory and nearly always execs; what it was given counts from
+ * the exec on, when the parent runs again.
+ */
+__attribute__((visibility("hidden"))) __typeof__(vfork) *truefin_before_vfork(void);
+__attribute__((visibility("hidden"))) pid_t truefin_after_vfork(pid_t pid);
+
+__typeof__(vfork) *truefin_before_vfork(void)
+{
+    if (!truefin_in_vfork)
+        tree_before_fork();
+    return real(vfork);
+}
+
+pid_t truefin_after_vfork(pid_t pid)
+{
+    tree_after_fork(pid > 0 ? -pid : -1);
+    return pid;
+}

@@ -1,0 +1,39 @@
+/*
+ * What a fork does to the connections: called by the hooks around every kind of fork, in this order:
+ *
+ *     tree_before_fork();  pid = fork();  tree_after_fork(pid);
+ *
+ * Neither walks the table. Both keep errno and may be called in signal handlers, as _Fork(3) may.
+ */
+#ifndef TRUEFIN_FORK_H
+#define TRUEFIN_FORK_H
+
+#include <sys/types.h>
+
+void tree_before_fork(void);
+
+/*
+ * CHILD is what fork returned: 0 in the child, -1 for failure. For a child that has execed already
+ * (posix_spawn, vfork) the parent passes the pid negated: such a child is an heir only as far as it has the
+ * connection at 0, 1, 2, and displaces nobody.
+ */
+void tree_after_fork(pid_t child);
+
+/*
+ * Around an exec:  tree_before_exec();  execve(...);  tree_exec_failed();
+ *
+ * The new program may not load us, so what only this process has is disarmed; the new program's constructor
+ * adopts what it finds at 0, 1, 2 and arms it again. A claim is kept for what is at 0, 1, 2 and given up for
+ * the rest.
+ */
+void tree_before_exec(void);
+void tree_exec_failed(void);
+
+/* A child that shares our memory is about to be made by clone(2): from now on every entry asks for the pid.
+ */
+void tree_shares_memory(void);
+
+/* Set by the vfork hook in the thread that called vfork, while its child runs. */
+extern __thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
+
+#endif

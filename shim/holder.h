@@ -1,0 +1,26 @@
+/*
+ * Does that process still hold this socket? Asked of the kernel, and only about connections that a fork has
+ * given.
+ *
+ * Both keep errno and are safe in signal handlers. Where the kernel refuses to tell, the answer is false: who
+ * asks then believes to be the last, and an orderly end stays one.
+ */
+#ifndef TRUEFIN_HOLDER_H
+#define TRUEFIN_HOLDER_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * Has PID, a process of our own tree, a descriptor for what the caller has at FD? kcmp(2) on the same number
+ * and on 0, 1, 2; then, or where kcmp is refused, the links of /proc/PID/fd. A zombie holds nothing.
+ */
+bool holder_has(pid_t pid, int fd);
+
+/*
+ * Has PID, which has execed, it at 0, 1 or 2, and has the program there loaded this library? Only then does
+ * it know how to end it. Reads /proc/PID/maps.
+ */
+bool holder_serves(pid_t pid, int fd);
+
+#endif

@@ -1,0 +1,183 @@
+#include "record.h"
+
+#include "act.h"
+#include "address.h"
+#include "endpoint.h"
+#include "sink.h"
+#include "startup.h"
+#include "text.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 512 };
+
+/* Lines that could not be written since the last one that could. */
+static _Atomic unsigned lost;
+
+void record_open(const char *where)
+{
+    sink_open(where);
+}
+
+static bool wanted(void)
+{
+    return sink_is_open() && atomic_load(&config.state) != STATE_QUIET;
+}
+
+static void padded(struct text *line, unsigned number, unsigned digits)
+{
+    unsigned power = 1;
+    for (unsigned i = 1; i < digits; i++)
+        power *= 10;
+    for (; power > 1 && number < power; power /= 10)
+        text_char(line, '0');
+    text_number(line, number, 10);
+}
+
+/* RFC 3339, UTC. gmtime_r(3) would take a lock. Days to a date: proleptic Gregorian, years that begin in
+ * March. */
+static void put_time(struct text *line)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    unsigned second = (unsigned)(now.tv_sec % 86400);
+    unsigned day = (unsigned)(now.tv_sec / 86400) + 719468; /* from 0000-03-01 */
+    unsigned era = day / 146097;
+    unsigned of_era = day % 146097;
+    unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+    unsigned of_year = of_era - (365 * year + year / 4 - year / 100);
+    unsigned month = (5 * of_year + 2) / 153;
+    text_put(line, "time=");
+    padded(line, year + era * 400 + (month >= 10), 4);
+    text_char(line, '-');
+    padded(line, month < 10 ? month + 3 : month - 9, 2);
+    text_char(line, '-');
+    padded(line, of_year - (153 * month + 2) / 5 + 1, 2);
+    text_char(line, 'T');
+    padded(line, second / 3600, 2);
+    text_char(line, ':');
+    padded(line, second / 60 % 60, 2);
+    text_char(line, ':');
+    padded(line, second % 60, 2);
+    text_char(line, '.');
+    padded(line, (unsigned)(now.tv_nsec / 1000000), 3);
+    text_char(line, 'Z');
+}
+
+static bool is_plain(const char *value)
+{
+    for (const char *c = value; *c; c++)
+        if (*c <= ' ' || *c == '"' || *c == '=' || *c == '\\' || *c == 0x7f)
+            return false;
+    return *value != '\0';
+}
+
+/* logfmt: a value with blanks or quotes stands in quotes; control bytes are shown as '?'. */
+static void put_value(struct text *line, const char *value)
+{
+    if (is_plain(value)) {
+        text_put(line, value);
+        return;
+    }
+    text_char(line, '"');
+    for (const char *c = value; *c; c++) {
+        if (*c == '"' || *c == '\\')
+            text_char(line, '\\');
+        text_char(line, (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+    }
+    text_char(line, '"');
+}
+
+static void put_number(struct text *line, const char *name, unsigned number)
+{
+    text_char(line, ' ');
+    text_put(line, name);
+    text_char(line, '=');
+    text_number(line, number, 10);
+}
+
+static void put_name(struct text *line, const char *name, const char *value)
+{
+    text_char(line, ' ');
+    text_put(line, name);
+    text_char(line, '=');
+    put_value(line, value);
+}
+
+static void put_endpoint(struct text *line, const char *name, struct endpoint end)
+{
+    bool bare = address_is_ipv4(&end.address);
+    text_char(line, ' ');
+    text_put(line, name);
+    text_put(line, bare ? "=" : "=[");
+    text_prefix(line, &(struct prefix){.address = end.address, .length = ADDRESS_BITS});
+    text_put(line, bare ? ":" : "]:");
+    text_number(line, end.port, 10);
+}
+
+static struct text begin(char line[LINE_SIZE])
+{
+    struct text text = text_begin(line, LINE_SIZE);
+    put_time(&text);
+    put_number(&text, "pid", (unsigned)getpid());
+    put_name(&text, "program", program_invocation_short_name);
+    return text;
+}
+
+/* A line that is too long is cut, but stays a line. */
+static void finish(struct text *text)
+{
+    unsigned missing = atomic_exchange(&lost, 0);
+    if (missing)
+        put_number(text, "lost", missing);
+    size_t size = text->length < LINE_SIZE - 1 ? text->length : LINE_SIZE - 1;
+    text->out[size] = '\n';
+    if (!sink_write(text->out, size + 1))
+        atomic_fetch_add(&lost, missing + 1);
+}
+
+void record_ending(int fd, enum event event, enum ending ending)
+{
+    if (!wanted())
+        return;
+    int saved = errno;
+    char line[LINE_SIZE];
+    struct text text = begin(line);
+    put_name(&text, "event", event_name(event));
+    put_name(&text, "ending", ending_name(ending));
+    put_endpoint(&text, "local", endpoint_local(fd));
+    put_endpoint(&text, "peer", endpoint_peer(fd));
+    put_number(&text, "unread", (unsigned)act_unread(fd));
+    put_number(&text, "unsent", (unsigned)act_unsent(fd));
+    finish(&text);
+    errno = saved;
+}
+
+void record_death(enum event event, const unsigned count[ENDINGS])
+{
+    if (!wanted() || count[ENDING_FIN] + count[ENDING_LINGER] + count[ENDING_RST] == 0)
+        return;
+    int saved = errno;
+    char line[LINE_SIZE];
+    struct text text = begin(line);
+    put_name(&text, "event", event_name(event));
+    for (int ending = 0; ending < ENDINGS; ending++)
+        if (count[ending])
+            put_number(&text, ending_name((enum ending)ending), count[ending]);
+    finish(&text);
+    errno = saved;
+}
+
+void record_note(const char *note)
+{
+    if (!wanted())
+        return;
+    int saved = errno;
+    char line[LINE_SIZE];
+    struct text text = begin(line);
+    put_name(&text, "note", note);
+    finish(&text);
+    errno = saved;
+}

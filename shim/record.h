@@ -1,0 +1,26 @@
+/*
+ * Say what happened: one line of logfmt, one write(2), to where TRUEFIN_LOG says.
+ *
+ * Nothing here allocates, locks or uses stdio; errno is kept; safe in signal handlers. A record never blocks
+ * the program and never raises SIGPIPE in it: what cannot be written is counted, and the next line says
+ * lost=N.
+ */
+#ifndef TRUEFIN_RECORD_H
+#define TRUEFIN_RECORD_H
+
+#include "policy.h"
+
+/* WHERE has passed log_check(), or is NULL: no records. A file is opened now, before the program drops its
+ * rights. */
+void record_open(const char *where);
+
+/* One connection, still open as FD, is about to end. */
+void record_ending(int fd, enum event event, enum ending ending);
+
+/* The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept. */
+void record_death(enum event event, const unsigned count[ENDINGS]);
+
+/* Something that the operator must know. A fixed text of ours, without quotes in it. */
+void record_note(const char *text);
+
+#endif

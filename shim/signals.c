@@ -1,0 +1,315 @@
+#include "signals.h"
+
+#include "libc.h"
+#include "startup.h"
+#include "tree.h"
+#include "verdict.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+enum { LAST_SIGNAL = 63 }; /* as in a set of signals (policy.h) */
+
+#define BIT(number) ((uint64_t)1 << (number))
+
+/* signal(7): what kills by default, and can be caught. Real-time signals too: 34 and up. */
+static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGILL) | BIT(SIGTRAP) |
+                              BIT(SIGABRT) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGUSR1) | BIT(SIGSEGV) |
+                              BIT(SIGUSR2) | BIT(SIGPIPE) | BIT(SIGALRM) | BIT(SIGTERM) | BIT(SIGSTKFLT) |
+                              BIT(SIGXCPU) | BIT(SIGXFSZ) | BIT(SIGVTALRM) | BIT(SIGPROF) | BIT(SIGIO) |
+                              BIT(SIGPWR) | BIT(SIGSYS) | ~(BIT(34) - 1);
+
+/*
+ * Written by signals_watch(), then only by set() and the program's own handlers' reset, both on the program's
+ * behalf: two threads of a program that set one signal at once race here as they do in the kernel.
+ */
+static uint64_t watched;                          /* on_default or on_handled may be the kernel's handler */
+static struct sigaction program[LAST_SIGNAL + 1]; /* of the watched ones: what the program set */
+static uint64_t interrupting;                     /* siginterrupt(3) was asked for */
+
+static bool is_watched(int number)
+{
+    return number > 0 && number <= LAST_SIGNAL && (watched & BIT(number));
+}
+
+/* HUP means "reload" to most programs that handle it: only these two are requests to stop. */
+static bool asks_to_stop(int number)
+{
+    return (number == SIGTERM || number == SIGINT) && (config.stop_signals & BIT(number));
+}
+
+static void on_default(int number, siginfo_t *info, void *context);
+
+/* The same signal once more, now deadly: a fault comes again by itself, others are sent again with what they
+ * carried. */
+static void die_of(int number, siginfo_t *info)
+{
+    struct sigaction fatal = {.sa_handler = SIG_DFL};
+    real(sigaction)(number, &fatal, NULL);
+    bool is_fault = info->si_code > 0 && info->si_code != SI_KERNEL &&
+                    (BIT(number) & (BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE)));
+    if (is_fault)
+        return;
+    pid_t thread = (pid_t)real(syscall)(SYS_gettid);
+    if (real(syscall)(SYS_rt_tgsigqueueinfo, getpid(), thread, number, info) != 0)
+        real(syscall)(SYS_tgkill, getpid(), thread, number);
+}
+
+/* Process 1 of a container does not die of a signal at its default, so nothing may end. */
+static void on_default(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    int saved = errno;
+    if (getpid() == 1)
+        return;
+    if (tree_has_connections() && tree_enter() && tree_is_self())
+        verdict_death(config.stop_signals & BIT(number) ? EVENT_STOP : EVENT_CRASH);
+    die_of(number, info);
+    errno = saved;
+}
+
+/* Every handler may be called with three arguments: a one-argument one ignores the others (both psABIs). */
+static void on_handled(int number, siginfo_t *info, void *context)
+{
+    struct sigaction action = program[number];
+    if (action.sa_handler == SIG_IGN)
+        return;
+    if (action.sa_handler == SIG_DFL) {
+        on_default(number, info, context);
+        return;
+    }
+    if (tree_is_self())
+        tree_note_stop();
+    if (action.sa_flags & (int)SA_RESETHAND) {
+        struct sigaction none = {.sa_handler = SIG_DFL};
+        sigaction(number, &none, NULL);
+    }
+    action.sa_sigaction(number, info, context);
+}
+
+static bool is_own(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) &&
+           (action->sa_sigaction == on_default || action->sa_sigaction == on_handled);
+}
+
+/* What the kernel gets in place of what the program set. */
+static struct sigaction stand_in(int number, const struct sigaction *action)
+{
+    struct sigaction own = *action;
+    if (action->sa_handler == SIG_DFL) {
+        own.sa_sigaction = on_default;
+        own.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+        sigfillset(&own.sa_mask);
+    } else if (action->sa_handler != SIG_IGN && asks_to_stop(number)) {
+        own.sa_sigaction = on_handled;
+        own.sa_flags = (action->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
+    }
+    return own;
+}
+
+/* sigaction(2) for a watched signal: the kernel's answer first, so that errors are its own. */
+static int set(int number, const struct sigaction *action, struct sigaction *old)
+{
+    struct sigaction before = program[number];
+    struct sigaction kernel;
+    struct sigaction own;
+    if (action) {
+        own = stand_in(number, action);
+        if (tree_enter())
+            program[number] = *action;
+    }
+    if (real(sigaction)(number, action ? &own : NULL, &kernel) != 0)
+        return -1;
+    if (old)
+        *old = is_own(&kernel) ? before : kernel;
+    return 0;
+}
+
+/* In a vfork child the memory is the parent's, but the kernel's dispositions are the child's own. */
+static int set_in_vfork_child(int number, const struct sigaction *action, struct sigaction *old)
+{
+    struct sigaction kernel;
+    if (real(sigaction)(number, action, &kernel) != 0)
+        return -1;
+    if (old)
+        *old = is_own(&kernel) ? program[number] : kernel;
+    return 0;
+}
+
+HOOK int sigaction(int number, const struct sigaction *action, struct sigaction *old)
+{
+    if (!is_watched(number))
+        return real(sigaction)(number, action, old);
+    return tree_enter() ? set(number, action, old) : set_in_vfork_child(number, action, old);
+}
+
+/* The three families of signal(3) differ in flags and mask only. */
+static __sighandler_t set_simple(int number, __sighandler_t handler, int flags, bool masks_itself)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+    struct sigaction old;
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    sigemptyset(&action.sa_mask);
+    if (masks_itself)
+        sigaddset(&action.sa_mask, number);
+    return sigaction(number, &action, &old) == 0 ? old.sa_handler : SIG_ERR;
+}
+
+static __sighandler_t set_bsd(int number, __sighandler_t handler)
+{
+    return set_simple(number, handler, interrupting & BIT(number) ? 0 : SA_RESTART, true);
+}
+
+static __sighandler_t set_system_v(int number, __sighandler_t handler)
+{
+    return set_simple(number, handler, (int)SA_RESETHAND | SA_NODEFER, false);
+}
+
+HOOK __sighandler_t signal(int number, __sighandler_t handler)
+{
+    return is_watched(number) ? set_bsd(number, handler) : real(signal)(number, handler);
+}
+
+HOOK __sighandler_t bsd_signal(int number, __sighandler_t handler)
+{
+    return is_watched(number) ? set_bsd(number, handler) : real(bsd_signal)(number, handler);
+}
+
+HOOK __sighandler_t ssignal(int number, __sighandler_t handler)
+{
+    return is_watched(number) ? set_bsd(number, handler) : real(ssignal)(number, handler);
+}
+
+HOOK __sighandler_t sysv_signal(int number, __sighandler_t handler)
+{
+    return is_watched(number) ? set_system_v(number, handler) : real(sysv_signal)(number, handler);
+}
+
+HOOK __sighandler_t __sysv_signal(int number, __sighandler_t handler)
+{
+    return is_watched(number) ? set_system_v(number, handler) : real(__sysv_signal)(number, handler);
+}
+
+/* sigset(3): sets and unblocks, or, for SIG_HOLD, only blocks; the answer says whether it was blocked. */
+HOOK __sighandler_t sigset(int number, __sighandler_t handler)
+{
+    if (!is_watched(number))
+        return real(sigset)(number, handler);
+    sigset_t one;
+    sigset_t before;
+    struct sigaction action = {.sa_handler = handler};
+    struct sigaction old;
+    bool holds = handler == SIG_HOLD;
+    if (handler == SIG_ERR) {
+        errno = EINVAL;
+        return SIG_ERR;
+    }
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigemptyset(&action.sa_mask);
+    if (sigaction(number, holds ? NULL : &action, &old) != 0 ||
+        sigprocmask(holds ? SIG_BLOCK : SIG_UNBLOCK, &one, &before) != 0)
+        return SIG_ERR;
+    return sigismember(&before, number) ? SIG_HOLD : old.sa_handler;
+}
+
+HOOK int sigignore(int number)
+{
+    return is_watched(number) && set_simple(number, SIG_IGN, 0, false) != SIG_ERR ? 0
+                                                                                  : real(sigignore)(number);
+}
+
+HOOK int siginterrupt(int number, int flag)
+{
+    if (!is_watched(number))
+        return real(siginterrupt)(number, flag);
+    struct sigaction action;
+    if (sigaction(number, NULL, &action) != 0)
+        return -1;
+    if (flag) {
+        interrupting |= BIT(number);
+        action.sa_flags &= ~SA_RESTART;
+    } else {
+        interrupting &= ~BIT(number);
+        action.sa_flags |= SA_RESTART;
+    }
+    return sigaction(number, &action, NULL);
+}
+
+static void taken(int number)
+{
+    if (number > 0 && asks_to_stop(number) && is_watched(number) && tree_enter())
+        tree_note_stop();
+}
+
+HOOK int sigwait(const sigset_t *set, int *number)
+{
+    int result = real(sigwait)(set, number);
+    if (result == 0)
+        taken(*number);
+    return result;
+}
+
+HOOK int sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+    int number = real(sigwaitinfo)(set, info);
+    taken(number);
+    return number;
+}
+
+HOOK int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *timeout)
+{
+    int number = real(sigtimedwait)(set, info, timeout);
+    taken(number);
+    return number;
+}
+
+/*
+ * Which signals a row of endings needs watched. A crash that stays an abort needs no code of ours; a stop
+ * signal is watched unless it ends as the crash does, or nothing is armed and nothing is promised.
+ */
+static uint64_t wanted(const struct endings *row)
+{
+    uint64_t signals = 0;
+    uint8_t crash = row->of[EVENT_CRASH];
+    if (crash != ENDING_KEEP && crash != ENDING_RST)
+        signals |= FATAL & ~config.stop_signals;
+    if (row->of[EVENT_STOP] != crash || row->of[EVENT_STOP] != row->of[EVENT_EXIT_ERROR] ||
+        (crash != ENDING_KEEP && crash != ENDING_RST))
+        signals |= FATAL & config.stop_signals;
+    return signals;
+}
+
+void signals_watch(void)
+{
+    for (int i = 0; i < config.policy.rule_count; i++)
+        watched |= wanted(&config.policy.rules[i].endings);
+    const struct sigaction none = {.sa_handler = SIG_DFL};
+    for (int number = 1; number <= LAST_SIGNAL; number++) {
+        if (!is_watched(number))
+            continue;
+        struct sigaction own = stand_in(number, &none);
+        if (real(sigaction)(number, &own, &program[number]) != 0)
+            watched &= ~BIT(number);
+        else if (program[number].sa_handler != SIG_DFL) {
+            own = stand_in(number, &program[number]);
+            real(sigaction)(number, &own, NULL);
+        }
+    }
+}
+
+void signals_restore(void)
+{
+    uint64_t were = watched;
+    watched = 0;
+    for (int number = 1; number <= LAST_SIGNAL; number++) {
+        struct sigaction kernel;
+        if ((were & BIT(number)) && real(sigaction)(number, NULL, &kernel) == 0 && is_own(&kernel))
+            real(sigaction)(number, &program[number], NULL);
+    }
+}

@@ -1,0 +1,35 @@
+/*
+ * The configuration, read once from the environment, and the order in which the shim comes to life.
+ *
+ * Written by the constructor alone, before main; read-only afterwards, but for `state`.
+ */
+#ifndef TRUEFIN_STARTUP_H
+#define TRUEFIN_STARTUP_H
+
+#include "policy.h"
+
+#include <stdatomic.h>
+
+enum state {
+    STATE_INERT, /* before the constructor, after a bad value, under policy "off": every hook passes through
+                  */
+    STATE_ON,
+    STATE_BLIND, /* the audit found closes that go past us: nothing is armed any more, closes still judged */
+    STATE_QUIET, /* the program is going into a sandbox: no system call of our own any more */
+};
+
+struct config {
+    struct policy policy;
+    struct statuses clean_exits;
+    uint64_t stop_signals; /* bit N for signal N */
+    unsigned linger_ms;
+    bool asks_port, asks_peer; /* does any rule need them? */
+    _Atomic uint8_t state;     /* enum state; only ever grows */
+};
+
+extern struct config config;
+
+/* Raises the state. Safe in signal handlers. */
+void config_degrade(enum state state);
+
+#endif

@@ -1,0 +1,210 @@
+#include "table.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+enum {
+    CHUNK = 1024,  /* descriptors in a chunk */
+    CHUNKS = 1024, /* so the largest descriptor that is tracked is 1,048,575 */
+    TRIES = 4096,  /* records looked at for a free one before a socket goes untracked */
+};
+
+/* A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is FOREIGN. */
+static const uint64_t FOREIGN = (uint64_t)1 << 32;
+
+/* The count of a record whose last descriptor was taken and that is not yet freed. */
+static const uint32_t LEAVING = UINT32_MAX;
+
+struct chunk {
+    _Atomic uint64_t words[CHUNK];
+    struct connection records[CHUNK];
+};
+
+_Static_assert(sizeof(struct chunk) <= 64 * CHUNK, "a descriptor costs at most 64 bytes");
+
+static _Atomic(struct chunk *) chunks[CHUNKS];
+static _Atomic int highest = -1; /* no word was ever put above this descriptor */
+static _Atomic uint32_t cursor;  /* where the search for a free record goes on */
+
+static uint32_t count_of(uint64_t life)
+{
+    return (uint32_t)life;
+}
+
+static uint64_t life_of(uint64_t life, uint32_t count)
+{
+    return (life & ~(uint64_t)UINT32_MAX) | count;
+}
+
+static struct chunk *chunk_of(int fd)
+{
+    return fd < 0 || fd >= CHUNK * CHUNKS ? NULL : atomic_load(&chunks[fd / CHUNK]);
+}
+
+static struct chunk *chunk_make(int fd)
+{
+    struct chunk *chunk = chunk_of(fd);
+    if (chunk || fd < 0 || fd >= CHUNK * CHUNKS)
+        return chunk;
+    chunk =
+        mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (chunk == MAP_FAILED)
+        return NULL;
+    struct chunk *first = NULL;
+    if (atomic_compare_exchange_strong(&chunks[fd / CHUNK], &first, chunk))
+        return chunk;
+    munmap(chunk, sizeof *chunk);
+    return first;
+}
+
+static struct connection *record_at(uint32_t number)
+{
+    return &atomic_load(&chunks[number / CHUNK])->records[number % CHUNK];
+}
+
+/* The record that a word means, if it still does. */
+static struct connection *record_of(uint64_t word)
+{
+    if ((uint32_t)word == 0)
+        return NULL;
+    struct connection *record = record_at((uint32_t)word - 1);
+    return atomic_load(&record->life) >> 32 == word >> 32 ? record : NULL;
+}
+
+static uint64_t word_of(const struct connection *record)
+{
+    return record ? life_of(atomic_load(&record->life), record->number + 1) : FOREIGN;
+}
+
+static struct connection *claim(struct connection *record)
+{
+    uint64_t life = atomic_load(&record->life);
+    if (count_of(life) != 0)
+        return NULL;
+    uint64_t next = ((life >> 32) + 1) << 32 | 1;
+    return atomic_compare_exchange_strong(&record->life, &life, next) ? record : NULL;
+}
+
+static bool put(int fd, uint64_t word)
+{
+    struct chunk *chunk = chunk_make(fd);
+    if (!chunk)
+        return false;
+    int seen = atomic_load(&highest);
+    while (seen < fd && !atomic_compare_exchange_weak(&highest, &seen, fd))
+        ;
+    return atomic_exchange(&chunk->words[fd % CHUNK], word) != 0;
+}
+
+static uint64_t word_at(int fd)
+{
+    struct chunk *chunk = chunk_of(fd);
+    return chunk ? atomic_load(&chunk->words[fd % CHUNK]) : 0;
+}
+
+struct connection *table_find(int fd)
+{
+    return record_of(word_at(fd));
+}
+
+bool table_knows(int fd)
+{
+    return word_at(fd) != 0;
+}
+
+struct connection *table_new(int fd, enum kind kind)
+{
+    struct chunk *chunk = chunk_make(fd);
+    if (!chunk)
+        return NULL;
+    /* The record with the descriptor's own number is busy only if a duplicate outlived its original. */
+    uint32_t number = (uint32_t)fd;
+    struct connection *record = claim(&chunk->records[fd % CHUNK]);
+    uint32_t limit = ((uint32_t)atomic_load(&highest) / CHUNK + 1) * CHUNK;
+    for (int i = 0; !record && i < TRIES; i++) {
+        number = atomic_fetch_add(&cursor, 1) % limit;
+        if (atomic_load(&chunks[number / CHUNK]))
+            record = claim(record_at(number));
+    }
+    if (!record)
+        return NULL;
+    record->endings = NULL;
+    record->linger_seconds = 0;
+    record->depth = 0;
+    record->claims = 0;
+    record->heir = 0;
+    record->number = number;
+    record->port = 0;
+    record->kind = (uint8_t)kind;
+    record->flags = 0;
+    return record;
+}
+
+bool table_put(int fd, struct connection *record)
+{
+    return put(fd, word_of(record));
+}
+
+bool table_dup(int old, int new)
+{
+    uint64_t word = word_at(old);
+    struct connection *record = record_of(word);
+    if (!record)
+        return word == FOREIGN ? put(new, word) : word_at(new) != 0 && put(new, 0);
+    uint64_t life = atomic_load(&record->life);
+    while (life >> 32 == word >> 32 && count_of(life) != 0 && count_of(life) != LEAVING)
+        if (atomic_compare_exchange_weak(&record->life, &life, life + 1))
+            return put(new, word);
+    return put(new, 0);
+}
+
+struct connection *table_take(int fd)
+{
+    struct chunk *chunk = chunk_of(fd);
+    if (!chunk || atomic_load(&chunk->words[fd % CHUNK]) == 0)
+        return NULL;
+    uint64_t word = atomic_exchange(&chunk->words[fd % CHUNK], 0);
+    struct connection *record = record_of(word);
+    if (!record)
+        return NULL;
+    uint64_t life = atomic_load(&record->life);
+    for (;;) {
+        uint32_t count = count_of(life);
+        if (life >> 32 != word >> 32 || count == 0 || count == LEAVING)
+            return NULL;
+        uint64_t next = life_of(life, count == 1 ? LEAVING : count - 1);
+        if (atomic_compare_exchange_weak(&record->life, &life, next))
+            return count == 1 ? record : NULL;
+    }
+}
+
+void table_free(struct connection *record)
+{
+    atomic_store(&record->life, life_of(atomic_load(&record->life), 0));
+}
+
+int table_next(int from, unsigned last)
+{
+    int end = atomic_load(&highest);
+    if (end >= 0 && (unsigned)end > last)
+        end = (int)last;
+    for (int fd = from; fd <= end; fd++) {
+        const struct chunk *chunk = chunk_of(fd);
+        if (!chunk)
+            fd |= CHUNK - 1;
+        else if (atomic_load(&chunk->words[fd % CHUNK]) != 0)
+            return fd;
+    }
+    return -1;
+}
+
+table_name table_name_of(const struct connection *record)
+{
+    return word_of(record);
+}
+
+struct connection *table_named(table_name name)
+{
+    struct connection *record = record_of(name);
+    return record && count_of(atomic_load(&record->life)) != 0 ? record : NULL;
+}

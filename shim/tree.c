@@ -1,0 +1,308 @@
+#include "tree.h"
+
+#include "act.h"
+#include "claims.h"
+#include "fork.h"
+#include "holder.h"
+#include "libc.h"
+#include "startup.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { STANDARD = 3 }; /* descriptors that every fork gives: 0, 1, 2 */
+
+static const uint32_t NOBODY = UINT32_MAX; /* the depth of a connection that was passed on */
+
+/* Reads as zeros in a fork child (madvise(2), MADV_WIPEONFORK); shared with a vfork child. */
+struct owner {
+    _Atomic int32_t pid; /* 0: a fork child that has not become itself yet */
+};
+
+/* What is known of this process. Copied by fork, then made the child's own by become(). */
+static struct {
+    _Atomic(struct owner *) owner; /* NULL before the first birth */
+    _Atomic int connections;       /* records that are ours to judge */
+    _Atomic bool stop_noted;
+    _Atomic bool ask_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
+    uint32_t depth;       /* forks between the first process that tracked something and this one */
+    int32_t outer;        /* pid of the process that may hold what we adopted */
+} self;
+
+/* The connection that this thread got last. Initial-exec: no allocation when a signal handler touches it. */
+static __thread table_name got_last __attribute__((tls_model("initial-exec")));
+
+__thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
+
+void tree_adopted(struct connection *connection)
+{
+    atomic_fetch_or(&connection->flags, FLAG_ADOPTED);
+    self.outer = getppid();
+}
+
+bool tree_is_ours(const struct connection *connection)
+{
+    return connection->depth == self.depth;
+}
+
+/*
+ * Calls ACT for each connection of this process's, or of the parent's that it was copied from, that a fork
+ * gives: the one that this thread got last, and those at 0, 1, 2.
+ */
+static void for_each_given(uint32_t depth, void (*act)(struct connection *, int32_t), int32_t pid)
+{
+    struct connection *given[1 + STANDARD];
+    given[0] = table_named(got_last);
+    for (int fd = 0; fd < STANDARD; fd++)
+        given[1 + fd] = table_find(fd);
+    for (int i = 0; i <= STANDARD; i++) {
+        bool again = false;
+        for (int j = 0; j < i; j++)
+            again = again || given[j] == given[i];
+        if (given[i] && !again && given[i]->kind == KIND_CONNECTION && given[i]->depth == depth)
+            act(given[i], pid);
+    }
+}
+
+/* In the child, PID is its own. Without a list of claims there is only the parent to ask about. */
+static void inherit(struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims)
+        claims_add(claims, pid);
+    else
+        tree_adopted(connection);
+    connection->depth = self.depth;
+    connection->heir = 0;
+    atomic_fetch_add(&self.connections, 1);
+}
+
+/* A fork child's first step: from here on the table is its own, and only what it was given is its to judge.
+ */
+static void become(struct owner *owner)
+{
+    int32_t none = 0;
+    if (!atomic_compare_exchange_strong(&owner->pid, &none, -1))
+        return;
+    self.depth++;
+    self.connections = 0;
+    self.stop_noted = false;
+    self.ask_pid = false;
+    int32_t pid = getpid();
+    for_each_given(self.depth - 1, inherit, pid);
+    atomic_store(&owner->pid, pid);
+}
+
+bool tree_is_self(void)
+{
+    const struct owner *owner = atomic_load(&self.owner);
+    return !owner || atomic_load(&owner->pid) == getpid();
+}
+
+/* In the child of a vfork, before the constructor, in a sandbox: no. */
+static bool may_act(void)
+{
+    uint8_t state = atomic_load(&config.state);
+    return !truefin_in_vfork && (state == STATE_ON || state == STATE_BLIND);
+}
+
+bool tree_enter(void)
+{
+    if (!may_act())
+        return false;
+    struct owner *owner = atomic_load(&self.owner);
+    if (!owner)
+        return true;
+    if (atomic_load(&owner->pid) == 0)
+        become(owner);
+    if (atomic_load(&owner->pid) <= 0)
+        return false;
+    return !atomic_load(&self.ask_pid) || tree_is_self();
+}
+
+bool tree_begin(void)
+{
+    if (atomic_load(&self.owner) || !may_act())
+        return tree_enter();
+    int saved = errno;
+    struct owner *owner =
+        mmap(NULL, sizeof *owner, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct owner *first = NULL;
+    if (owner != MAP_FAILED) {
+        owner->pid = getpid();
+        if (madvise(owner, sizeof *owner, MADV_WIPEONFORK) != 0 ||
+            !atomic_compare_exchange_strong(&self.owner, &first, owner))
+            munmap(owner, sizeof *owner);
+    }
+    errno = saved;
+    return atomic_load(&self.owner) != NULL && tree_enter();
+}
+
+void tree_born(struct connection *connection)
+{
+    connection->depth = self.depth;
+    got_last = table_name_of(connection);
+    atomic_fetch_add(&self.connections, 1);
+}
+
+bool tree_has_connections(void)
+{
+    return atomic_load(&self.connections) > 0;
+}
+
+/* It came from a process that we share no list with. */
+static bool outer_holds(const struct connection *connection, int fd)
+{
+    return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd);
+}
+
+/* Leave the list of those who may have it; are we the last? */
+static bool last_claimant(uint32_t claims, int fd)
+{
+    int32_t pid = getpid();
+    return claims_change(claims, pid, 0) && !claims_others(claims, pid, fd);
+}
+
+bool tree_gives_up(int fd, struct connection *connection)
+{
+    if (!tree_is_ours(connection))
+        return false;
+    atomic_fetch_sub(&self.connections, 1);
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims && !last_claimant(claims, fd))
+        return false;
+    return !outer_holds(connection, fd);
+}
+
+/* Before the fork: the list must be there for both. */
+static void offer(struct connection *connection, int32_t pid)
+{
+    uint32_t none = 0;
+    if (atomic_load(&connection->claims))
+        return;
+    uint32_t list = claims_new(pid);
+    if (list && !atomic_compare_exchange_strong(&connection->claims, &none, list))
+        claims_change(list, pid, 0);
+}
+
+/* After it, in the parent: CHILD is the heir now, and the one before is not. */
+static void bequeath(struct connection *connection, int32_t child)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    if (!claims)
+        return;
+    if (child > 0) {
+        if (connection->heir && !claims_change(claims, connection->heir, 0))
+            claims_change(claims, -connection->heir, 0);
+        connection->heir = child;
+    }
+    claims_add(claims, child);
+}
+
+void tree_before_fork(void)
+{
+    if (tree_has_connections() && tree_enter())
+        for_each_given(self.depth, offer, getpid());
+}
+
+void tree_after_fork(pid_t child)
+{
+    int saved = errno;
+    if (child == 0)
+        tree_enter();
+    else if (child != -1 && tree_has_connections() && tree_enter())
+        for_each_given(self.depth, bequeath, child);
+    errno = saved;
+}
+
+static void for_each_ours(void (*act)(int, struct connection *))
+{
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection))
+            act(fd, connection);
+    }
+}
+
+static bool is_standard(const struct connection *connection)
+{
+    for (int fd = 0; fd < STANDARD; fd++)
+        if (table_find(fd) == connection)
+            return true;
+    return false;
+}
+
+/* With close-on-exec the exec is the program's own close, and the policy may want that to be an abort. */
+static bool aborted_by_exec(int fd, const struct connection *connection)
+{
+    return connection->endings->of[EVENT_CLOSE] == ENDING_RST && (real(fcntl)(fd, F_GETFD) & FD_CLOEXEC);
+}
+
+static void let_go(int fd, struct connection *connection)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    int32_t pid = getpid();
+    bool claimant = !claims || claims_change(claims, pid, is_standard(connection) ? -pid : 0);
+    if (!claimant || (claims && claims_others(claims, pid, fd)) || outer_holds(connection, fd))
+        return;
+    if ((atomic_load(&connection->flags) & FLAG_ARMED) && !aborted_by_exec(fd, connection)) {
+        act_disarm(fd, connection);
+        atomic_fetch_or(&connection->flags, FLAG_EXEC);
+    }
+}
+
+static void take_back(int fd, struct connection *connection)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    int32_t pid = getpid();
+    if (claims && !claims_change(claims, -pid, pid))
+        claims_add(claims, pid);
+    if (atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_EXEC) & FLAG_EXEC)
+        act_arm(fd, connection);
+}
+
+static void around_exec(void (*act)(int, struct connection *))
+{
+    int saved = errno;
+    if (tree_has_connections() && tree_enter())
+        for_each_ours(act);
+    errno = saved;
+}
+
+void tree_before_exec(void)
+{
+    around_exec(let_go);
+}
+
+void tree_exec_failed(void)
+{
+    around_exec(take_back);
+}
+
+void tree_disarm_all(void)
+{
+    for_each_ours(act_disarm);
+}
+
+void tree_disown(struct connection *connection)
+{
+    connection->depth = NOBODY;
+    atomic_fetch_sub(&self.connections, 1);
+}
+
+void tree_shares_memory(void)
+{
+    atomic_store(&self.ask_pid, true);
+}
+
+void tree_note_stop(void)
+{
+    atomic_store(&self.stop_noted, true);
+}
+
+bool tree_stop_noted(void)
+{
+    return atomic_load(&self.stop_noted);
+}

@@ -1,0 +1,6 @@
+#include "unwind.h"
+
+enum event unwind_event(void)
+{
+    return EVENT_CLOSE;
+}

@@ -1,0 +1,107 @@
+#include "verdict.h"
+
+#include "act.h"
+#include "record.h"
+#include "startup.h"
+#include "tree.h"
+#include "unwind.h"
+
+#include <errno.h>
+#include <limits.h>
+
+/* The event that exit(3) began with, plus one; 0 while the process lives. Written once, by verdict_dying().
+ */
+static _Atomic uint8_t dying;
+
+void verdict_birth(int fd, struct connection *connection, const struct facts *facts)
+{
+    connection->endings = policy_decide(&config.policy, facts);
+    connection->kind = KIND_CONNECTION;
+    tree_born(connection);
+    if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
+        act_arm(fd, connection);
+}
+
+/* Asks the kernel what is unread only where the answer can matter. */
+static enum event event_of_close(int fd, const struct endings *endings, size_t buffered)
+{
+    if (atomic_load(&dying))
+        return (enum event)(atomic_load(&dying) - 1);
+    enum event thrown = unwind_event();
+    if (thrown != EVENT_CLOSE)
+        return thrown;
+    if (endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
+        return EVENT_CLOSE;
+    return buffered > 0 || act_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
+}
+
+/*
+ * After the FIN is out only data left unread can still make the kernel send an RST: a policy that promises a
+ * FIN drains it, and no policy aborts.
+ */
+static enum ending after_shutdown(enum ending ending)
+{
+    return ending == ENDING_RST ? ENDING_KEEP : ending;
+}
+
+static bool fin_is_out(int fd, const struct connection *connection)
+{
+    if (atomic_load(&connection->flags) & FLAG_SHUT)
+        return true;
+    return atomic_load(&connection->claims) != 0 && act_fin_sent(fd);
+}
+
+static void judge(int fd, struct connection *connection, enum event event)
+{
+    enum ending ending = (enum ending)connection->endings->of[event];
+    if (ending != ENDING_KEEP && fin_is_out(fd, connection))
+        ending = after_shutdown(ending);
+    if (ending != ENDING_KEEP)
+        record_ending(fd, event, ending);
+    act_end(fd, connection, ending);
+}
+
+void verdict_close(int fd, size_t buffered)
+{
+    struct connection *connection = table_take(fd);
+    if (!connection)
+        return;
+    if (connection->kind == KIND_CONNECTION && tree_gives_up(fd, connection))
+        judge(fd, connection, event_of_close(fd, connection->endings, buffered));
+    table_free(connection);
+}
+
+void verdict_close_range(unsigned first, unsigned last)
+{
+    if (first > INT_MAX)
+        return;
+    for (int fd = (int)first; (fd = table_next(fd, last)) >= 0; fd++)
+        verdict_close(fd, 0);
+}
+
+void verdict_dying(enum event event)
+{
+    uint8_t none = 0;
+    atomic_compare_exchange_strong(&dying, &none, (uint8_t)(event + 1));
+}
+
+void verdict_death(enum event event)
+{
+    if (!tree_has_connections())
+        return;
+    unsigned count[ENDINGS] = {0};
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection))
+            continue;
+        enum ending ending = (enum ending)connection->endings->of[event];
+        bool settled = ending == ENDING_RST && (atomic_load(&connection->flags) & FLAG_ARMED);
+        if (!settled && !tree_gives_up(fd, connection))
+            continue;
+        if (ending != ENDING_KEEP && fin_is_out(fd, connection))
+            ending = after_shutdown(ending);
+        act_end(fd, connection, ending);
+        count[ending]++;
+    }
+    record_death(event, count);
+}

@@ -1,0 +1,33 @@
+/*
+ * The pipeline: a call -> which connection is this? -> which event is this? -> policy decides -> act ->
+ * record. All functions keep errno, and may be called in signal handlers; not in a vfork child (tree_enter()
+ * comes first).
+ */
+#ifndef TRUEFIN_VERDICT_H
+#define TRUEFIN_VERDICT_H
+
+#include "table.h"
+
+/* A connection has been born on FD: find its rule; arm it if the rule wants a crash to be an abort. */
+void verdict_birth(int fd, struct connection *connection, const struct facts *facts);
+
+/*
+ * The program gives up FD. Takes it out of the table; if that was this process's last descriptor for the
+ * connection, and the connection is this process's to end, acts. BUFFERED: bytes that stdio has read from it
+ * and not handed out. The caller makes the real close afterwards.
+ */
+void verdict_close(int fd, size_t buffered);
+
+/* The same for all descriptors in [first, last]. */
+void verdict_close_range(unsigned first, unsigned last);
+
+/* The process ends by EVENT: act on all that is still open, write one summary line. */
+void verdict_death(enum event event);
+
+/*
+ * exit(3) has begun: until verdict_death() comes, a close counts as EVENT, not as a close. The first call
+ * wins.
+ */
+void verdict_dying(enum event event);
+
+#endif
