@@ -212,6 +212,19 @@ static='/sbin/ldconfig: static: no dynamic linker runs that could load truefin'
     assert_equal "${stderr_lines[-1]}" "truefin: the dynamic linker does not load $tree/shim/libtruefin.so"
 }
 
+@test "a library that breaks what it is loaded into is 125, and not taken for a command that is not there" {
+    plain_preload
+    requires gcc
+    copy_tree
+    # The dynamic linker, too, ends a process with 127.
+    echo 'void missing(void); __attribute__((constructor)) static void start(void) { missing(); }' >broken.c
+    gcc -shared -fPIC -o "$tree/shim/libtruefin.so" broken.c
+    run -125 --separate-stderr "$tree/truefin" run -- echo ran
+    assert_output ''
+    assert_equal "${stderr_lines[-1]}" \
+        "truefin: cannot run $tree/libexec/truefin/check under $tree/shim/libtruefin.so"
+}
+
 @test "missing tools are 125" {
     copy_tree
     rm "$tree/libexec/truefin/"*

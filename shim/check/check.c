@@ -75,12 +75,15 @@ static enum exit_code no(struct answer *a, const char *why)
     return EXIT_NO;
 }
 
-/* For what no shell could run either: the message goes to stderr, in the words of a shell. */
+/* Where error() writes: stderr, but for `truefin run` stdout, see main(). */
+static FILE *errors;
+
+/* For what no shell could run either: the message is in the words of a shell. */
 static enum exit_code error(enum exit_code code, const char *path, const char *why)
 {
     char text[PATH_MAX + 128];
     snprintf(text, sizeof text, "truefin: %s: %s", path, why);
-    print_line(stderr, text);
+    print_line(errors, text);
     return code;
 }
 
@@ -431,6 +434,9 @@ int main(int argc, char **argv)
         loaded = true;
         i++;
     }
+    /* The dynamic linker too ends a process with 127: only our words tell `truefin run` that it was us. */
+    errors = loaded ? stdout : stderr;
+
     bool dashes = i < argc && !strcmp(argv[i], "--");
     i += dashes;
     if (argc - i != 1 || (!dashes && argv[i][0] == '-')) {
@@ -443,13 +449,14 @@ int main(int argc, char **argv)
     const char *name = argv[i];
     enum exit_code code = find_command(path, name);
     if (code == EXIT_NOT_FOUND)
-        return (int)error(code, name, "not found");
+        error(code, name, "not found");
     if (code == EXIT_CANNOT_RUN)
-        return (int)error(code, name, is_regular(path) ? strerror(EACCES) : "not a regular file");
-
-    say(&answer, "%s: ", name);
-    code = examine(&answer, path);
-    if (code <= EXIT_NO)
-        print_line(stdout, answer.text);
+        error(code, name, is_regular(path) ? strerror(EACCES) : "not a regular file");
+    if (code == EXIT_YES) {
+        say(&answer, "%s: ", name);
+        code = examine(&answer, path);
+        if (code <= EXIT_NO)
+            print_line(stdout, answer.text);
+    }
     return fflush(stdout) ? EXIT_USAGE : (int)code;
 }
