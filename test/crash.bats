@@ -64,7 +64,7 @@ crashes_with() {
     peer_sees rst 6
 }
 
-@test "a crash while exit handlers run sends RST" {
+@test "a crash in a signal handler sends RST" {
     serve accept write:Hello. on:USR1:segv raise:USR1
     peer_sees rst 6
     server_ended signal SEGV
