@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
 # The main job. When these fail, look no further.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
 # The program gives up its last descriptor for a connection: an orderly end, whatever call it uses.
 
 load helpers
@@ -116,7 +117,7 @@ END
 # --- More than one descriptor ---
 
 @test "the close of one of two descriptors ends nothing, a crash still does" {
-    serve -p 'close=rst crash=rst' accept write:Hello. dup close swap write:Again. pause
+    serve -p close=rst,crash=rst accept write:Hello. dup close swap write:Again. pause
     connect_peer
     server_said ready
     kill_server KILL
@@ -140,7 +141,7 @@ END
 }
 
 @test "dup2 of a descriptor onto itself ends nothing" {
-    serve -p 'close=rst crash=rst' accept write:Hello. dup2_self write:Again. close pause
+    serve -p close=rst,crash=rst accept write:Hello. dup2_self write:Again. close pause
     peer_sees rst 12
 }
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
 # The process dies against its will: its peers must not take that for an end.
 
 load helpers

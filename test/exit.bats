@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
 # The process ends by its own decision, with the connection open: the status tells whether all was well.
 
 load helpers

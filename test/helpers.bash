@@ -84,7 +84,8 @@ start() {
     local name=$1
     shift
     # Made anew before the fork, or a test could read what an earlier program of this name wrote.
-    : >"$name.out" >"$name.err"
+    : >"$name.out"
+    : >"$name.err"
     setsid "$@" >"$name.out" 2>"$name.err" </dev/null 3>&- &
     started_pid=$!
     started+=("$started_pid")
