@@ -139,6 +139,12 @@ extern const char statuses_default_text[]; /* "0,129,130,143" */
 extern const char signals_default_text[];  /* "TERM,INT,HUP" */
 extern const char linger_default_text[];   /* "2s" */
 
+/* What these texts parse to, so that a process which sets nothing parses nothing. */
+extern const struct policy policy_default;
+extern const struct statuses statuses_default;
+extern const uint64_t signals_default;
+extern const unsigned linger_default; /* milliseconds */
+
 /* The endings of the first rule that matches; a row of KEEP when none does. Never NULL. */
 const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
 

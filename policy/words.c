@@ -4,10 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-const char policy_default_text[] = "abort-on-crash";
-const char statuses_default_text[] = "0,129,130,143";
-const char signals_default_text[] = "TERM,INT,HUP";
-const char linger_default_text[] = "2s";
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -165,9 +165,9 @@ HOOK int dup(int old)
 }
 
 /* The argument is a pointer or an int by the command (fcntl(2)): as wide as a register either way. */
-static int fcntl_as(__typeof__(fcntl) *call, int fd, int command, void *argument)
+static int fcntl_with(int fd, int command, void *argument)
 {
-    int result = call(fd, command, argument);
+    int result = real(fcntl)(fd, command, argument);
     return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? birth_duplicate(fd, result) : result;
 }
 
@@ -177,7 +177,7 @@ HOOK int fcntl(int fd, int command, ...)
     va_start(more, command);
     void *argument = va_arg(more, void *);
     va_end(more);
-    return fcntl_as(real(fcntl), fd, command, argument);
+    return fcntl_with(fd, command, argument);
 }
 
 HOOK int fcntl64(int fd, int command, ...)
@@ -186,7 +186,7 @@ HOOK int fcntl64(int fd, int command, ...)
     va_start(more, command);
     void *argument = va_arg(more, void *);
     va_end(more);
-    return fcntl_as(real(fcntl64), fd, command, argument);
+    return fcntl_with(fd, command, argument);
 }
 
 void birth_adopt(int fd, bool from_above)

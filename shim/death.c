@@ -46,23 +46,13 @@ HOOK void _exit(int status)
 
 HOOK void _Exit(int status)
 {
-    death_by_status(status);
-    real(_Exit)(status);
-    __builtin_unreachable();
+    _exit(status);
 }
 
-/* Its handlers are told no status: keep it for ours, which runs after the program's. */
-static _Atomic int quick_status;
-
-static void after_quick_handlers(void)
-{
-    death_by_status(quick_status);
-}
-
+/* Its handlers are told no status, so judge before they run. */
 HOOK void quick_exit(int status)
 {
-    quick_status = status;
-    dying_with(status);
+    death_by_status(status);
     real(quick_exit)(status);
     __builtin_unreachable();
 }
@@ -97,7 +87,6 @@ static void after_handlers(int status, void *unused)
 void death_watch(void)
 {
     on_exit(after_handlers, NULL);
-    at_quick_exit(after_quick_handlers);
 }
 
 static int (*program_main)(int, char **, char **);

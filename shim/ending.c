@@ -95,6 +95,5 @@ HOOK FILE *freopen(const char *path, const char *mode, FILE *stream)
 
 HOOK FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
-    stream_ends(stream);
-    return real(freopen64)(path, mode, stream);
+    return freopen(path, mode, stream);
 }

@@ -1,14 +1,25 @@
 #include "libc.h"
 
 #include <dlfcn.h>
+#include <string.h>
 
 struct libc libc;
 
-const struct libc *libc_resolve(void)
+/* dlsym gives a void pointer; POSIX lets it be stored where a function's pointer lives. */
+void *libc_find(void *entry, const char *name)
 {
-    /* dlsym gives a void pointer; POSIX lets it be stored where the function's pointer lives. */
-#define CALL(name) *(void **)&libc.name = dlsym(RTLD_NEXT, #name);
+    void *function = dlsym(RTLD_NEXT, name);
+    memcpy(entry, &function, sizeof function);
+    return function;
+}
+
+void libc_resolve(void)
+{
+#define CALL(name)                                                                                           \
+    if (!libc.name)                                                                                          \
+        libc_find(&libc.name, #name);
+#define ALIAS(name, other)
 #include "calls.def"
 #undef CALL
-    return &libc;
+#undef ALIAS
 }

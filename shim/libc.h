@@ -18,6 +18,12 @@
 /* Marks a hook: everything else is hidden. */
 #define HOOK __attribute__((visibility("default")))
 
+/*
+ * For large state that most processes never touch: kept apart, so that what every process writes at its start
+ * lies on a page that relocation has written already.
+ */
+#define COLD __attribute__((section(".bss.cold")))
+
 /* Not in any header: what crt1.o calls (glibc csu/libc-start.c), and two old names of signal(3). */
 int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
@@ -25,20 +31,25 @@ __sighandler_t bsd_signal(int number, __sighandler_t handler);
 
 struct libc {
 #define CALL(name) __typeof__(name) *name;
+#define ALIAS(name, other)
 #include "calls.def"
 #undef CALL
+#undef ALIAS
 };
 
 extern struct libc libc;
 
 /*
- * Fills the table, whole; returns it. Idempotent, so two threads may do it at once. It calls dlsym(3), which
- * is not safe in a signal handler: the constructor runs it first, and only another library's earlier
- * constructor can find a gap.
+ * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock. Called when the process gets
+ * its first socket: from then on no hook can meet that lock. Idempotent, so two threads may do it at once.
  */
-const struct libc *libc_resolve(void);
+void libc_resolve(void);
+
+/* One entry of it, before that. As safe, and as cheap, as the lazy binding of any other library's calls. */
+void *libc_find(void *entry, const char *name);
 
 /* The real function: real(close)(fd). Safe wherever the function is. */
-#define real(name) (__builtin_expect(libc.name != NULL, 1) ? libc.name : libc_resolve()->name)
+#define real(name)                                                                                           \
+    (__builtin_expect(libc.name != NULL, 1) ? libc.name : (__typeof__(name) *)libc_find(&libc.name, #name))
 
 #endif

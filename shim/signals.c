@@ -24,9 +24,9 @@ static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIG
  * Written by signals_watch(), then only by set() and the program's own handlers' reset, both on the program's
  * behalf: two threads of a program that set one signal at once race here as they do in the kernel.
  */
-static uint64_t watched;                          /* on_default or on_handled may be the kernel's handler */
-static struct sigaction program[LAST_SIGNAL + 1]; /* of the watched ones: what the program set */
-static uint64_t interrupting;                     /* siginterrupt(3) was asked for */
+static uint64_t watched; /* on_default or on_handled may be the kernel's handler */
+static struct sigaction program[LAST_SIGNAL + 1] COLD; /* of the watched ones: what the program set */
+static uint64_t interrupting;                          /* siginterrupt(3) was asked for */
 
 static bool is_watched(int number)
 {
@@ -177,12 +177,12 @@ HOOK __sighandler_t signal(int number, __sighandler_t handler)
 
 HOOK __sighandler_t bsd_signal(int number, __sighandler_t handler)
 {
-    return is_watched(number) ? set_bsd(number, handler) : real(bsd_signal)(number, handler);
+    return signal(number, handler);
 }
 
 HOOK __sighandler_t ssignal(int number, __sighandler_t handler)
 {
-    return is_watched(number) ? set_bsd(number, handler) : real(ssignal)(number, handler);
+    return signal(number, handler);
 }
 
 HOOK __sighandler_t sysv_signal(int number, __sighandler_t handler)
@@ -192,7 +192,7 @@ HOOK __sighandler_t sysv_signal(int number, __sighandler_t handler)
 
 HOOK __sighandler_t __sysv_signal(int number, __sighandler_t handler)
 {
-    return is_watched(number) ? set_system_v(number, handler) : real(__sysv_signal)(number, handler);
+    return sysv_signal(number, handler);
 }
 
 /* sigset(3): sets and unblocks, or, for SIG_HOLD, only blocks; the answer says whether it was blocked. */
@@ -285,22 +285,30 @@ static uint64_t wanted(const struct endings *row)
     return signals;
 }
 
+/* A table of zeros already says SIG_DFL: it is written only for what was inherited as ignored. */
+static void watch(int number)
+{
+    static const struct sigaction none = {.sa_handler = SIG_DFL};
+    struct sigaction inherited;
+    struct sigaction own = stand_in(number, &none);
+    if (real(sigaction)(number, &own, &inherited) != 0) {
+        watched &= ~BIT(number);
+    } else if (inherited.sa_handler != SIG_DFL) {
+        program[number] = inherited;
+        own = stand_in(number, &inherited);
+        real(sigaction)(number, &own, NULL);
+    }
+}
+
 void signals_watch(void)
 {
-    for (int i = 0; i < config.policy.rule_count; i++)
-        watched |= wanted(&config.policy.rules[i].endings);
-    const struct sigaction none = {.sa_handler = SIG_DFL};
-    for (int number = 1; number <= LAST_SIGNAL; number++) {
-        if (!is_watched(number))
-            continue;
-        struct sigaction own = stand_in(number, &none);
-        if (real(sigaction)(number, &own, &program[number]) != 0)
-            watched &= ~BIT(number);
-        else if (program[number].sa_handler != SIG_DFL) {
-            own = stand_in(number, &program[number]);
-            real(sigaction)(number, &own, NULL);
-        }
-    }
+    uint64_t signals = 0;
+    for (int i = 0; i < config.policy->rule_count; i++)
+        signals |= wanted(&config.policy->rules[i].endings);
+    watched = signals;
+    for (int number = 1; number <= LAST_SIGNAL; number++)
+        if (signals & BIT(number))
+            watch(number);
 }
 
 void signals_restore(void)

@@ -20,11 +20,11 @@ enum {
 /* Written by sink_open(), before main; fd and identity also by reopen(). */
 static struct {
     enum place place;
-    int fd;
+    int fd; /* -1: could not be opened */
     dev_t device;
     ino_t inode;
     char path[PATH_MAX]; /* a copy: programs write over their environment (setproctitle) */
-} sink = {.fd = -1};
+} sink COLD;
 
 static void note_identity(int fd)
 {

@@ -10,9 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EX_CONFIG = 78, FILE_SIZE = 16384, LINE_SIZE = 512 };
+enum { EX_CONFIG = 78, FILE_SIZE = 65536, LINE_SIZE = 512 };
 
 struct config config;
+
+/* What config.policy points at if a policy was given. */
+static struct policy given COLD;
 
 void config_degrade(enum state state)
 {
@@ -51,16 +54,22 @@ static bool refuse_whole(const char *subject, const char *text, const char *what
 }
 
 /* Unset and empty are the same, as in systemd's Environment=. */
-static const char *variable(const char *name, const char *otherwise)
+static const char *variable(const char *name)
 {
     const char *value = secure_getenv(name);
-    return value && *value ? value : otherwise;
+    return value && *value ? value : NULL;
+}
+
+static bool take_policy(const char *subject, const char *text)
+{
+    struct fault fault;
+    config.policy = &given;
+    return policy_parse(&given, text, &fault) || refuse(subject, &fault);
 }
 
 static bool read_policy_file(const char *path)
 {
     char text[FILE_SIZE];
-    struct fault fault;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text);
     if (fd >= 0)
@@ -68,46 +77,48 @@ static bool read_policy_file(const char *path)
     if (size < 0)
         return refuse_whole("TRUEFIN_POLICY_FILE", path, "cannot read", "the path of a readable file");
     if (size == sizeof text)
-        return refuse_whole("TRUEFIN_POLICY_FILE", path, "file too long", "at most 16383 bytes");
+        return refuse_whole("TRUEFIN_POLICY_FILE", path, "file too long", "less than 64 KiB");
     text[size] = '\0';
-    return policy_parse(&config.policy, text, &fault) || refuse(path, &fault);
+    return take_policy(path, text);
 }
 
 static bool read_policy(void)
 {
-    struct fault fault;
-    const char *file = variable("TRUEFIN_POLICY_FILE", NULL);
-    const char *text = variable("TRUEFIN_POLICY", NULL);
+    const char *file = variable("TRUEFIN_POLICY_FILE");
+    const char *text = variable("TRUEFIN_POLICY");
+    config.policy = &policy_default;
     if (file && text)
         return refuse_whole("TRUEFIN_POLICY_FILE", file, "TRUEFIN_POLICY is set too", "one of the two");
     if (file)
         return read_policy_file(file);
-    text = text ? text : policy_default_text;
-    return policy_parse(&config.policy, text, &fault) || refuse("TRUEFIN_POLICY", &fault);
+    return !text || take_policy("TRUEFIN_POLICY", text);
 }
 
 static bool read_variables(void)
 {
     struct fault fault;
-    const char *where = variable("TRUEFIN_LOG", NULL);
-    if (!time_parse(&config.linger_ms, variable("TRUEFIN_LINGER_TIME", linger_default_text), &fault))
+    const char *text;
+    config.linger_ms = linger_default;
+    config.clean_exits = statuses_default;
+    config.stop_signals = signals_default;
+    if ((text = variable("TRUEFIN_LINGER_TIME")) && !time_parse(&config.linger_ms, text, &fault))
         return refuse("TRUEFIN_LINGER_TIME", &fault);
-    if (!statuses_parse(&config.clean_exits, variable("TRUEFIN_CLEAN_EXITS", statuses_default_text), &fault))
+    if ((text = variable("TRUEFIN_CLEAN_EXITS")) && !statuses_parse(&config.clean_exits, text, &fault))
         return refuse("TRUEFIN_CLEAN_EXITS", &fault);
-    if (!signals_parse(&config.stop_signals, variable("TRUEFIN_STOP_SIGNALS", signals_default_text), &fault))
+    if ((text = variable("TRUEFIN_STOP_SIGNALS")) && !signals_parse(&config.stop_signals, text, &fault))
         return refuse("TRUEFIN_STOP_SIGNALS", &fault);
-    if (where && !log_check(where, &fault))
+    if ((text = variable("TRUEFIN_LOG")) && !log_check(text, &fault))
         return refuse("TRUEFIN_LOG", &fault);
-    record_open(where);
+    record_open(text);
     return true;
 }
 
 /* Does any rule change anything? */
 static bool has_effect(void)
 {
-    for (int i = 0; i < config.policy.rule_count; i++)
+    for (int i = 0; i < config.policy->rule_count; i++)
         for (int event = 0; event < EVENTS; event++)
-            if (config.policy.rules[i].endings.of[event] != ENDING_KEEP)
+            if (config.policy->rules[i].endings.of[event] != ENDING_KEEP)
                 return true;
     return false;
 }
@@ -122,10 +133,9 @@ static void adopt_standard(void)
 __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
-    libc_resolve();
     if (read_policy() && read_variables() && has_effect()) {
-        config.asks_port = policy_asks_port(&config.policy);
-        config.asks_peer = policy_asks_peer(&config.policy);
+        config.asks_port = policy_asks_port(config.policy);
+        config.asks_peer = policy_asks_peer(config.policy);
         config_degrade(STATE_ON);
         signals_watch();
         death_watch();

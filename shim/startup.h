@@ -19,7 +19,7 @@ enum state {
 };
 
 struct config {
-    struct policy policy;
+    const struct policy *policy;
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
     unsigned linger_ms;

@@ -1,6 +1,7 @@
 #include "table.h"
 
-#include <errno.h>
+#include "libc.h"
+
 #include <sys/mman.h>
 
 enum {
@@ -22,7 +23,7 @@ struct chunk {
 
 _Static_assert(sizeof(struct chunk) <= 64 * CHUNK, "a descriptor costs at most 64 bytes");
 
-static _Atomic(struct chunk *) chunks[CHUNKS];
+static _Atomic(struct chunk *) chunks[CHUNKS] COLD;
 static _Atomic int highest = -1; /* no word was ever put above this descriptor */
 static _Atomic uint32_t cursor;  /* where the search for a free record goes on */
 

@@ -15,7 +15,7 @@ static _Atomic uint8_t dying;
 
 void verdict_birth(int fd, struct connection *connection, const struct facts *facts)
 {
-    connection->endings = policy_decide(&config.policy, facts);
+    connection->endings = policy_decide(config.policy, facts);
     connection->kind = KIND_CONNECTION;
     tree_born(connection);
     if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
