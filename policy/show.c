@@ -73,9 +73,17 @@ static bool read_file(struct source *out, const char *path)
     return true;
 }
 
+/* Unset and empty are the same, as in systemd's Environment=. */
+static const char *variable(const char *name)
+{
+    const char *value = secure_getenv(name);
+
+    return value && *value ? value : NULL;
+}
+
 static bool policy_of_environment(struct source *out)
 {
-    const char *text = secure_getenv("TRUEFIN_POLICY"), *path = secure_getenv("TRUEFIN_POLICY_FILE");
+    const char *text = variable("TRUEFIN_POLICY"), *path = variable("TRUEFIN_POLICY_FILE");
 
     if (text && path) {
         fputs("truefin: TRUEFIN_POLICY and TRUEFIN_POLICY_FILE are both set (allowed: one of them)\n",
@@ -149,7 +157,7 @@ static int check_environment(void)
     int status = check_policy();
 
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-        struct source source = {checks[i].variable, secure_getenv(checks[i].variable)};
+        struct source source = {checks[i].variable, variable(checks[i].variable)};
         struct fault fault;
         if (source.text && !checks[i].good(source.text, &fault))
             status = bad_text(&source, &fault);

@@ -43,7 +43,9 @@ void act_disarm(int fd, struct connection *connection)
 {
     int saved = errno;
     uint8_t flags = atomic_load(&connection->flags);
-    if ((flags & FLAG_ARMED) && !quiet()) {
+    /* Another process may have armed what we share with it. */
+    bool maybe_armed = (flags & FLAG_ARMED) || atomic_load(&connection->claims);
+    if (maybe_armed && !quiet()) {
         if (!own_abort(connection))
             set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
         atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_ARMED);
@@ -61,12 +63,10 @@ static void drain(int fd)
 
 static void end_with_fin(int fd, struct connection *connection)
 {
-    bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
     if (own_abort(connection))
         set_linger(fd, false, 0);
-    else if (armed)
-        set_linger(fd, atomic_load(&connection->flags) & FLAG_LINGER_ON, connection->linger_seconds);
-    atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_ARMED);
+    else
+        act_disarm(fd, connection);
     drain(fd);
 }
 

@@ -12,7 +12,7 @@
  * net/ipv4/tcp.c). */
 void act_arm(int fd, struct connection *connection);
 
-/* Put the program's own linger back. Costs nothing if the connection is not armed. */
+/* Put the program's own linger back. No call if nobody can have armed the connection. */
 void act_disarm(int fd, struct connection *connection);
 
 /* Carry out ENDING on a connection that is about to be closed for the last time. */

@@ -203,7 +203,7 @@ void birth_adopt(int fd, bool from_above)
     /* {1,0} is what the process before us armed: programs that set it themselves do not pass such sockets on.
      */
     if ((record->flags & FLAG_LINGER_ON) && record->linger_seconds == 0)
-        record->flags = 0;
+        record->flags = FLAG_FOUND_ARMED;
     birth_audit(table_put(fd, record));
     if (from_above)
         tree_adopted(record);

@@ -45,12 +45,19 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     return pid;
 }
 
-/* daemon(3) forks and puts /dev/null over 0, 1, 2 inside libc, where no hook of ours sees it. */
+/*
+ * daemon(3) forks, ends the parent, and puts /dev/null over 0, 1, 2, all inside libc, where no hook of ours
+ * sees it: the process goes on under another pid, with everything that it had.
+ */
 HOOK int daemon(int nochdir, int noclose)
 {
+    pid_t before = getpid();
     if (noclose == 0 && tree_enter())
         verdict_close_range(STDIN_FILENO, STDERR_FILENO);
-    return real(daemon)(nochdir, noclose);
+    int result = real(daemon)(nochdir, noclose);
+    if (result == 0)
+        tree_moved(before);
+    return result;
 }
 
 /*

@@ -19,6 +19,9 @@ void tree_before_fork(void);
  */
 void tree_after_fork(pid_t child);
 
+/* The process that was BEFORE goes on as this fork child, and nobody else is left of it: daemon(3). */
+void tree_moved(pid_t before);
+
 /*
  * Around an exec:  tree_before_exec();  execve(...);  tree_exec_failed();
  *

@@ -108,12 +108,11 @@ static void put_name(struct text *line, const char *name, const char *value)
 
 static void put_endpoint(struct text *line, const char *name, struct endpoint end)
 {
-    bool bare = address_is_ipv4(&end.address);
     text_char(line, ' ');
     text_put(line, name);
-    text_put(line, bare ? "=" : "=[");
+    text_char(line, '=');
     text_prefix(line, &(struct prefix){.address = end.address, .length = ADDRESS_BITS});
-    text_put(line, bare ? ":" : "]:");
+    text_char(line, ':');
     text_number(line, end.port, 10);
 }
 

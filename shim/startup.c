@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EX_CONFIG = 78, FILE_SIZE = 65536, LINE_SIZE = 512 };
+enum { EX_CONFIG = 78, FILE_SIZE = 65536, LINE_SIZE = 512, MOST_PASSED = 1024 };
 
 struct config config;
 
@@ -123,11 +123,24 @@ static bool has_effect(void)
     return false;
 }
 
-/* inetd gives its services the connection at 0, 1 and 2. */
-static void adopt_standard(void)
+/* sd_listen_fds(3): descriptors from 3 on, if LISTEN_PID is us. Listeners among them are left alone. */
+static int listen_fds(void)
+{
+    const char *pid = variable("LISTEN_PID");
+    const char *count = variable("LISTEN_FDS");
+    if (!pid || !count || strtol(pid, NULL, 10) != getpid())
+        return 0;
+    long passed = strtol(count, NULL, 10);
+    return passed > 0 && passed <= MOST_PASSED ? (int)passed : 0;
+}
+
+/* inetd gives its services the connection at 0, 1 and 2, systemd with Accept=yes at 3. */
+static void adopt_inherited(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         birth_adopt(fd, true);
+    for (int i = listen_fds(); i > 0; i--)
+        birth_adopt(STDERR_FILENO + i, true);
 }
 
 __attribute__((constructor)) static void start(void)
@@ -139,7 +152,7 @@ __attribute__((constructor)) static void start(void)
         config_degrade(STATE_ON);
         signals_watch();
         death_watch();
-        adopt_standard();
+        adopt_inherited();
     }
     errno = saved;
 }

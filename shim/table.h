@@ -35,12 +35,13 @@ enum kind {
 };
 
 enum {
-    FLAG_ARMED = 1,     /* SO_LINGER {1,0} was set by us, and the program's own value is in the record */
-    FLAG_SHUT = 2,      /* the program has sent its FIN: nothing is left to decide */
-    FLAG_LINGER_ON = 4, /* the program's own l_onoff */
-    FLAG_PORT = 8,      /* port is known */
-    FLAG_ADOPTED = 16,  /* came from the process above us, with which we share no list of claims */
-    FLAG_EXEC = 32,     /* disarmed for an exec that is under way */
+    FLAG_ARMED = 1,        /* SO_LINGER {1,0} was set by us, and the program's own value is in the record */
+    FLAG_SHUT = 2,         /* the program has sent its FIN: nothing is left to decide */
+    FLAG_LINGER_ON = 4,    /* the program's own l_onoff */
+    FLAG_PORT = 8,         /* port is known */
+    FLAG_ADOPTED = 16,     /* came from the process above us, with which we share no list of claims */
+    FLAG_EXEC = 32,        /* disarmed for an exec that is under way */
+    FLAG_FOUND_ARMED = 64, /* was armed when it was adopted */
 };
 
 struct connection {

@@ -173,7 +173,13 @@ bool tree_gives_up(int fd, struct connection *connection)
     uint32_t claims = atomic_load(&connection->claims);
     if (claims && !last_claimant(claims, fd))
         return false;
-    return !outer_holds(connection, fd);
+    if (!outer_holds(connection, fd))
+        return true;
+    /* The process above may have sent its FIN already and count on a plain close: leave it as it was found.
+     */
+    if (!(atomic_load(&connection->flags) & FLAG_FOUND_ARMED))
+        act_disarm(fd, connection);
+    return false;
 }
 
 /* Before the fork: the list must be there for both. */
@@ -268,6 +274,23 @@ static void around_exec(void (*act)(int, struct connection *))
     int saved = errno;
     if (tree_has_connections() && tree_enter())
         for_each_ours(act);
+    errno = saved;
+}
+
+void tree_moved(pid_t before)
+{
+    struct owner *owner = atomic_load(&self.owner);
+    if (!owner)
+        return;
+    int saved = errno;
+    int32_t pid = getpid();
+    atomic_store(&owner->pid, pid);
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        uint32_t claims = connection ? atomic_load(&connection->claims) : 0;
+        if (claims && tree_is_ours(connection))
+            claims_change(claims, before, pid);
+    }
     errno = saved;
 }
 

@@ -829,9 +829,31 @@ static void test_logs(void)
     CHECK(__LINE__, *row, log_check(*row, &fault));
 }
 
+/* The values that stand in for texts which nobody parses. */
+static void test_defaults(void)
+{
+    static struct policy parsed;
+    struct statuses statuses;
+    struct fault fault;
+    uint64_t signals = 0;
+    unsigned linger = 0;
+
+    CHECK(__LINE__, policy_default_text,
+          policy_parse(&parsed, policy_default_text, &fault) &&
+              memcmp(&parsed, &policy_default, sizeof parsed) == 0);
+    CHECK(__LINE__, statuses_default_text,
+          statuses_parse(&statuses, statuses_default_text, &fault) &&
+              memcmp(&statuses, &statuses_default, sizeof statuses) == 0);
+    CHECK(__LINE__, signals_default_text,
+          signals_parse(&signals, signals_default_text, &fault) && signals == signals_default);
+    CHECK(__LINE__, linger_default_text,
+          time_parse(&linger, linger_default_text, &fault) && linger == linger_default);
+}
+
 int main(void)
 {
     test_words();
+    test_defaults();
     test_settings();
     test_decide();
     test_print();
