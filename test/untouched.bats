@@ -119,6 +119,7 @@ library() {
 }
 
 @test "truefin works beside libeatmydata" {
+    without_sanitizer 'libeatmydata and ThreadSanitizer do not start together'
     besides "$(library libeatmydata.so)"
 }
 
