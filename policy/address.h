@@ -1,6 +1,6 @@
 /*
  * Addresses and prefixes in the one shape of struct address. Pure; may be called in signal handlers and
- * between vfork and exec. Private to policy/.
+ * between vfork and exec. Also for the shim.
  */
 #ifndef TRUEFIN_ADDRESS_H
 #define TRUEFIN_ADDRESS_H

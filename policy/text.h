@@ -1,6 +1,6 @@
 /*
  * Writing a text of known limits, as snprintf does but without stdio and locale, so that it may be called in
- * signal handlers and between vfork and exec. Private to policy/.
+ * signal handlers and between vfork and exec. Also for the shim.
  */
 #ifndef TRUEFIN_TEXT_H
 #define TRUEFIN_TEXT_H

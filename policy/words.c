@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <string.h>
 
-
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct word events[] = {

@@ -1,9 +1,6 @@
+#include "fork.h"
 #include "libc.h"
 
-#include "fork.h"
-#include "tree.h"
-
-#include <alloca.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -50,52 +47,61 @@ HOOK int execveat(int directory, const char *path, char *const argv[], char *con
     return failed(real(execveat)(directory, path, argv, environment, flags));
 }
 
-/* The arguments of execl(3) up to the null pointer, as a vector that lives as long as the caller's frame. */
+/* How many arguments execl(3) was given, the first one and the null pointer included. */
 static size_t count(va_list more)
 {
-    size_t n = 1;
+    size_t n = 2;
     while (va_arg(more, char *))
         n++;
     return n;
 }
 
-static void collect(char **argv, size_t n, const char *first, va_list more)
+/* All of them as a vector. Leaves MORE behind the null pointer. */
+static void collect(const char **argv, size_t n, const char *first, va_list more)
 {
-    argv[0] = (char *)(uintptr_t)first;
-    for (size_t i = 1; i <= n; i++)
-        argv[i] = va_arg(more, char *);
+    argv[0] = first;
+    for (size_t i = 1; i < n; i++)
+        argv[i] = va_arg(more, const char *);
 }
-
-/* Defines ARGV from the arguments after LAST; leaves MORE behind the null pointer. */
-#define COLLECT(argv, more, last)                                                                            \
-    va_list more;                                                                                            \
-    va_start(more, last);                                                                                    \
-    const size_t argc = count(more);                                                                         \
-    va_end(more);                                                                                            \
-    char **argv = alloca((argc + 1) * sizeof *argv);                                                         \
-    va_start(more, last);                                                                                    \
-    collect(argv, argc, last, more)
 
 HOOK int execl(const char *path, const char *argument, ...)
 {
-    COLLECT(argv, more, argument);
+    va_list more;
+    va_start(more, argument);
+    const size_t n = count(more);
     va_end(more);
-    return execv(path, argv);
+    const char **argv = __builtin_alloca(n * sizeof *argv);
+    va_start(more, argument);
+    collect(argv, n, argument, more);
+    va_end(more);
+    return execv(path, (const void *)argv);
 }
 
 HOOK int execlp(const char *file, const char *argument, ...)
 {
-    COLLECT(argv, more, argument);
+    va_list more;
+    va_start(more, argument);
+    const size_t n = count(more);
     va_end(more);
-    return execvp(file, argv);
+    const char **argv = __builtin_alloca(n * sizeof *argv);
+    va_start(more, argument);
+    collect(argv, n, argument, more);
+    va_end(more);
+    return execvp(file, (const void *)argv);
 }
 
 HOOK int execle(const char *path, const char *argument, ...)
 {
-    COLLECT(argv, more, argument);
+    va_list more;
+    va_start(more, argument);
+    const size_t n = count(more);
+    va_end(more);
+    const char **argv = __builtin_alloca(n * sizeof *argv);
+    va_start(more, argument);
+    collect(argv, n, argument, more);
     char **environment = va_arg(more, char **);
     va_end(more);
-    return execve(path, argv, environment);
+    return execve(path, (const void *)argv, environment);
 }
 
 /* The child has execed when these return; what it has at 0, 1, 2 it may serve. */

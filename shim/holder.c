@@ -43,7 +43,7 @@ static enum answer compare(pid_t pid, int theirs, int ours)
 /* "/proc/PID/WHAT", or "/proc/PID/fd/N" when N is not negative. */
 static void proc_path(char out[PATH_SIZE], pid_t pid, const char *what, int n)
 {
-    struct text path = {.out = out, .size = PATH_SIZE};
+    struct text path = text_begin(out, PATH_SIZE);
     text_put(&path, "/proc/");
     text_number(&path, (unsigned)pid, 10);
     text_put(&path, what);

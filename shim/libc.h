@@ -30,7 +30,7 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
 __sighandler_t bsd_signal(int number, __sighandler_t handler);
 
 struct libc {
-#define CALL(name) __typeof__(name) *name;
+#define CALL(name) __typeof__(name) *name; /* NOLINT(bugprone-macro-parentheses): it is a declaration */
 #define ALIAS(name, other)
 #include "calls.def"
 #undef CALL

@@ -10,9 +10,8 @@
 /* Calls ACT for each descriptor in the SCM_RIGHTS parts of MESSAGE (unix(7), cmsg(3)). */
 static void for_each_right(const struct msghdr *message, void (*act)(int))
 {
-    struct msghdr *walk =
-        (struct msghdr *)(uintptr_t)message; /* CMSG_NXTHDR wants it so, and writes nothing */
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(walk); part; part = CMSG_NXTHDR(walk, part)) {
+    struct msghdr walk = *message; /* CMSG_NXTHDR wants it writable, and writes nothing */
+    for (struct cmsghdr *part = CMSG_FIRSTHDR(&walk); part; part = CMSG_NXTHDR(&walk, part)) {
         if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS || part->cmsg_len < CMSG_LEN(0))
             continue;
         const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);

@@ -85,7 +85,10 @@ static void put_value(struct text *line, const char *value)
     for (const char *c = value; *c; c++) {
         if (*c == '"' || *c == '\\')
             text_char(line, '\\');
-        text_char(line, (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+        char shown = *c;
+        if ((unsigned char)shown < ' ' || shown == 0x7f)
+            shown = '?';
+        text_char(line, shown);
     }
     text_char(line, '"');
 }

@@ -113,7 +113,7 @@ static struct sigaction stand_in(int number, const struct sigaction *action)
 static int set(int number, const struct sigaction *action, struct sigaction *old)
 {
     struct sigaction before = program[number];
-    struct sigaction kernel;
+    struct sigaction kernel = {.sa_handler = SIG_DFL};
     struct sigaction own;
     if (action) {
         own = stand_in(number, action);
@@ -130,7 +130,7 @@ static int set(int number, const struct sigaction *action, struct sigaction *old
 /* In a vfork child the memory is the parent's, but the kernel's dispositions are the child's own. */
 static int set_in_vfork_child(int number, const struct sigaction *action, struct sigaction *old)
 {
-    struct sigaction kernel;
+    struct sigaction kernel = {.sa_handler = SIG_DFL};
     if (real(sigaction)(number, action, &kernel) != 0)
         return -1;
     if (old)
@@ -289,7 +289,7 @@ static uint64_t wanted(const struct endings *row)
 static void watch(int number)
 {
     static const struct sigaction none = {.sa_handler = SIG_DFL};
-    struct sigaction inherited;
+    struct sigaction inherited = {.sa_handler = SIG_DFL};
     struct sigaction own = stand_in(number, &none);
     if (real(sigaction)(number, &own, &inherited) != 0) {
         watched &= ~BIT(number);
@@ -316,7 +316,7 @@ void signals_restore(void)
     uint64_t were = watched;
     watched = 0;
     for (int number = 1; number <= LAST_SIGNAL; number++) {
-        struct sigaction kernel;
+        struct sigaction kernel = {.sa_handler = SIG_DFL};
         if ((were & BIT(number)) && real(sigaction)(number, NULL, &kernel) == 0 && is_own(&kernel))
             real(sigaction)(number, &program[number], NULL);
     }

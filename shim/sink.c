@@ -56,7 +56,7 @@ void sink_open(const char *where)
         sink.place = STDERR;
         note_identity(STDERR_FILENO);
     } else if (strlen(where) < sizeof sink.path) {
-        strcpy(sink.path, where);
+        memcpy(sink.path, where, strlen(where) + 1);
         sink.place = FILE_AT_PATH;
         reopen();
     }
@@ -119,14 +119,14 @@ static bool write_to_descriptor(const char *line, size_t size)
            write_without_sigpipe(fd, line, size);
 }
 
-static bool write_to_syslog(const char *line, size_t size)
+static bool write_to_syslog(char *line, size_t size)
 {
-    const struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+    struct sockaddr_un log = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
     char tag[] = "<30>truefin: ";
     _Static_assert(LOG_DAEMON_INFO == 30, "the tag says so");
-    struct iovec parts[] = {{tag, sizeof tag - 1}, {(void *)(uintptr_t)line, size - 1}};
+    struct iovec parts[] = {{tag, sizeof tag - 1}, {line, size - 1}};
     const struct msghdr message = {
-        .msg_name = (void *)(uintptr_t)&log, .msg_namelen = sizeof log, .msg_iov = parts, .msg_iovlen = 2};
+        .msg_name = &log, .msg_namelen = sizeof log, .msg_iov = parts, .msg_iovlen = 2};
     int fd = real(socket)(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return false;
@@ -135,7 +135,7 @@ static bool write_to_syslog(const char *line, size_t size)
     return sent;
 }
 
-bool sink_write(const char *line, size_t size)
+bool sink_write(char *line, size_t size)
 {
     return sink.place == SYSLOG ? write_to_syslog(line, size) : write_to_descriptor(line, size);
 }

@@ -14,6 +14,6 @@ void sink_open(const char *where);
 bool sink_is_open(void);
 
 /* Writes LINE, SIZE bytes with the newline, in one call. False if it could not be written without waiting. */
-bool sink_write(const char *line, size_t size);
+bool sink_write(char *line, size_t size);
 
 #endif

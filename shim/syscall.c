@@ -20,9 +20,10 @@ static long pass(long number, const long a[ARGUMENTS])
 static unsigned long clone_flags(long number, const long a[ARGUMENTS])
 {
 #ifdef SYS_clone3
-    if (number == SYS_clone3)
-        return (unsigned long)((const struct clone_args *)a[0])
-            ->flags; /* NOLINT(performance-no-int-to-ptr) */
+    if (number == SYS_clone3) {
+        const struct clone_args *args = (void *)a[0]; // NOLINT(performance-no-int-to-ptr): a register
+        return (unsigned long)args->flags;
+    }
 #else
     (void)number;
 #endif

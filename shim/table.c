@@ -21,7 +21,7 @@ struct chunk {
     struct connection records[CHUNK];
 };
 
-_Static_assert(sizeof(struct chunk) <= 64 * CHUNK, "a descriptor costs at most 64 bytes");
+_Static_assert(sizeof(struct chunk) <= (size_t)64 * CHUNK, "a descriptor costs at most 64 bytes");
 
 static _Atomic(struct chunk *) chunks[CHUNKS] COLD;
 static _Atomic int highest = -1; /* no word was ever put above this descriptor */
