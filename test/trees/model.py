@@ -1,0 +1,519 @@
+"""What every peer of a process tree must see: a model written from the sentences of docs/DESIGN.md.
+
+A tree is a list of steps (tuples of words, see README.md), carried out one after the other. World.do() carries out
+one step in the model. It has two layers:
+
+  Kernel   who holds which descriptor of which connection. The last close ends a connection: FIN, or RST where
+           received data was unread. Without the shim this is all.
+  Rules    section 4 of DESIGN: to whom a connection belongs, and what its end means under a policy (section 2).
+
+The ownership rule as it is kept here: a connection has a *chain* of holders. It begins with the process that got
+it. A holder leaves the chain when it gives up its last descriptor, ends, or execs without keeping it at 0, 1, 2;
+the last one to leave decides how the connection ends, by the event of its leaving. All else changes nothing:
+
+  "parent accepts, forks, closes its copy; child serves: parent's close changes nothing"   [P, C] -> [C]
+  "child crashes while the parent still holds the socket: nothing is reset"                [P, C] -> [P]
+  "an heir that dies or gives up its copies before its parent leaves all to the parent"    the same
+  "a parent that crashes leaves it to the heir that still holds it"                        [P, C] -> [C]
+  "a fork gives the child the connection that the forking thread got last (and 0, 1, 2)"   P last got c: [P] -> [P, C]
+  "if several forks follow, the last one's child is the heir"                              [P, C] -> [P, D]
+      (only what a fork gave is displaced by it, not a holder by message or by exec)
+  "an heir that forks hands on by the same rule"                                           [P, C] -> [P, C, D]
+  "one that has it at 0/1/2 [when it execs] is [a holder]"                                 [P] -> [P, X]
+
+Decisions where the sentences leave a case open, marked in the code by their number:
+
+  D1  "got last": accept, connect and a received descriptor count. When that one was given up before the fork,
+      the fork gives nothing (not the one before it): no heir means the parent's orderly end is a FIN.
+  D2  A forked child's own "last got" is what the fork gave it ("that it was given or got since").
+  D3  vfork and posix_spawn children are no heirs by birth and displace none; they become holders only by an exec
+      with a copy at 0, 1, 2.
+  D4  An exec with a copy at 0, 1, 2 makes the process a holder behind all others, whoever its parent is, also of
+      a connection whose owner had ended it well while other copies lived on ("whichever of fork, parent's close
+      and exec comes first").
+  D5  A CLOEXEC copy that an exec takes away is the event `close` ("the program gives up its last descriptor").
+  D6  A copy above 2 that the last holder leaks by exec has left our sight: the kernel's rule, whatever the policy
+      ("before a socket leaves our sight disarm it").
+  D7  Sending a descriptor is a gift: the message becomes the last of the chain, the receiver takes its place. The
+      sender stays in the chain as long as it has a descriptor. In flight nothing is armed: a message that is never
+      received ends as the kernel does.
+  D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
+      disarmed for it, so if another holder crashes as the last one afterwards, FIN and RST are both right; so for
+      a sender that crashes after the message was lost.
+  D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
+  D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
+      ending early, but no other one.
+  D11 A child that execs anything with a copy above 2 releases what it was given also if the program loads us.
+  D12 After shutdown(SHUT_WR) the peer sees FIN and nothing more is looked at.
+"""
+
+CLEAN_EXITS = {0, 129, 130, 143}
+STOP_SIGNALS = {"TERM", "INT", "HUP"}
+SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11,
+           "USR2": 12, "ALRM": 14, "TERM": 15}
+
+EVENTS = ("close", "unread", "exit", "exit-error", "stop", "crash")
+
+
+def _policy(**endings):
+    table = dict.fromkeys(EVENTS, "keep")
+    table.update((event.replace("_", "-"), ending) for event, ending in endings.items())
+    return table
+
+
+POLICIES = {
+    "off": _policy(),
+    "abort-on-crash": _policy(crash="rst", exit_error="rst"),
+    "abort-on-unread-data": _policy(unread="rst"),
+    "abort-unless-shutdown": dict.fromkeys(EVENTS, "rst"),
+    "always-fin": _policy(close="fin", unread="fin", exit="fin", exit_error="fin", stop="fin", crash="fin"),
+}
+
+LISTENER, LAST_TREE = 890, 889
+PROGRAMS = ("shim", "script", "static", "scrub", "replace")
+LOADS_US = {"shim", "script"}
+FLIGHT = "message"  # the holder's name while a descriptor is in a message
+
+
+class Connection:
+    def __init__(self, name):
+        self.name = name
+        self.chain = []
+        self.decision = None     # None, "keep", "fin", "rst", "either": what the last holder's leaving meant
+        self.disarmed = False    # D8: an outsider has or had it
+        self.unread = 0
+        self.shut = False
+        self.ended = False       # by the kernel's count
+        self.settled = False     # the driver has seen its end
+        self.heirs = set()       # processes that a fork gave it to
+
+    def allowed(self):
+        """What the peer may have read by now. Empty: it must still be open."""
+        if self.shut:
+            return {"FIN"}
+        if self.ended:
+            if self.decision == "either":
+                return {"FIN", "RST"}
+            if self.decision == "rst" or self.unread:
+                return {"RST"}
+            return {"FIN"}
+        return {None: set(), "keep": {"FIN"}, "fin": {"FIN"}, "rst": {"RST"}, "either": {"FIN", "RST"}}[self.decision]
+
+
+class Process:
+    def __init__(self, name):
+        self.name = name
+        self.fds = {0: None, 1: None, 2: None}  # number -> connection, or None for /dev/null
+        self.cloexec = set()
+        self.names = {}          # the script's name for a descriptor -> number
+        self.last = None         # the connection got last
+        self.alive = True
+        self.sees = True         # loads the shim
+        self.mail = True         # has the tree's listener and mail box
+        self.children = set()
+        self.parent = None
+        self.status = None       # wait status once dead
+        self.reaped = False
+
+    def free(self, at_least=0):
+        number = at_least
+        while number in self.fds:
+            number += 1
+        return number
+
+    def connections(self):
+        """Each connection it holds, once, in order of the lowest descriptor."""
+        return list(dict.fromkeys(c for _, c in sorted(self.fds.items()) if c))
+
+
+class World:
+    """Processes and connections. policy None: no shim."""
+
+    def __init__(self, policy):
+        self.policy = POLICIES[policy] if policy else None
+        self.processes = {"p0": Process("p0")}
+        self.connections = {}
+        self.mail = []           # connections in messages, oldest first
+        # For the driver, set by do():
+        self.command = None      # (process, text)
+        self.expect = None       # the answer, None if any non-negative number, False if there is none
+        self.ready = None        # name of the process that will say "ready"
+        self.dead = None         # name of the process that ends
+        self.signal = None       # (process, number) that the driver sends
+
+    # --- Rules: section 4 ---
+
+    def born(self, c, p):
+        c.chain = [p.name] if self.policy else []
+        p.last = c                                                      # D1
+
+    def leave(self, c, p, event, caught=True):
+        """p gives c up. caught: code of ours runs at it."""
+        if not self.policy or p.name not in c.chain:
+            return
+        c.chain.remove(p.name)
+        if c.chain:
+            return
+        if not p.sees:
+            c.decision = "keep"
+            return
+        if event == "close" and c.unread:
+            event = "unread"
+        ending = self.policy[event]
+        c.decision = ending
+        if ending == "fin" and caught:
+            c.unread = 0                                                # D9
+        if ending == "rst" and event == "crash" and c.disarmed:
+            c.decision = "either"                                       # D8
+
+    def release(self, c, name):
+        """The holder's copy has left our sight."""
+        if name in c.chain:
+            c.chain.remove(name)
+            if not c.chain:
+                c.decision = "keep"                                     # D6
+
+    def give_by_fork(self, p, q):
+        for c in q.connections():
+            at_standard = any(p.fds.get(n) is c for n in (0, 1, 2))
+            if p.sees and p.name in c.chain and (c is p.last or at_standard):
+                place = c.chain.index(p.name) + 1
+                c.chain[place:] = [q.name] + [n for n in c.chain[place:] if n not in c.heirs]
+                c.heirs.add(q.name)
+                if c is p.last:
+                    q.last = c                                          # D2
+
+    def exec_in(self, p, program):
+        """p becomes another program: what it keeps, and what its connections lose."""
+        before = p.connections()
+        kept = {n: c for n, c in p.fds.items() if n not in p.cloexec}
+        for c in before if self.policy else []:
+            left = {n for n, held in kept.items() if held is c}
+            if not left:
+                self.leave(c, p, "close")                               # D5
+            elif left & {0, 1, 2}:
+                if p.name not in c.chain:
+                    c.chain.append(p.name)                              # D4
+                c.decision = None
+                c.disarmed = program not in LOADS_US                    # D8
+            else:
+                self.release(c, p.name)                                 # D6, D11
+        p.fds, p.cloexec, p.last = kept, set(), None
+        p.sees = program in LOADS_US
+        self.forget_names(p)
+        self.count()
+
+    # --- Kernel ---
+
+    def count(self):
+        """Finds the connections whose last descriptor is gone."""
+        if self.mail and not any(p.alive and p.mail for p in self.processes.values()):
+            lost, self.mail = self.mail, []
+            for c in lost:
+                self.release(c, FLIGHT)                                 # D7
+        held = set(self.mail)
+        for p in self.processes.values():
+            if p.alive:
+                held.update(p.fds.values())
+        for c in self.connections.values():
+            c.ended = c.ended or c not in held
+
+    @staticmethod
+    def forget_names(p):
+        p.names = {name: n for name, n in p.names.items() if n in p.fds}
+
+    def install(self, p, number, c, name=None, cloexec=False):
+        p.fds[number] = c
+        p.cloexec.discard(number)
+        if cloexec:
+            p.cloexec.add(number)
+        if name:
+            p.names[name] = number
+
+    def drop(self, p, numbers, event="close"):
+        """Closes descriptors of a living process."""
+        gone = [p.fds.pop(n) for n in numbers]
+        p.cloexec -= set(numbers)
+        p.names = {name: n for name, n in p.names.items() if n not in numbers}
+        for c in dict.fromkeys(gone):
+            if c and c not in p.fds.values():
+                self.leave(c, p, event)
+
+    def die(self, p, event, status, caught=True):
+        for c in p.connections():
+            self.leave(c, p, event, caught)
+        p.alive, p.status = False, status
+        for child in p.children:
+            self.processes[child].parent = None
+        self.dead = p.name
+        self.expect = False
+        self.count()
+
+    def clone(self, p, name):
+        q = Process(name)
+        q.fds, q.cloexec, q.names = dict(p.fds), set(p.cloexec), dict(p.names)
+        q.mail, q.sees, q.parent = p.mail, p.sees, p.name
+        self.processes[name] = q
+        p.children.add(name)
+        return q
+
+    # --- Steps ---
+
+    def do(self, step):
+        """Carries out one step. False, with nothing changed, if it makes no sense here (a shrunk tree)."""
+        self.command = self.expect = self.ready = self.dead = self.signal = None
+        if step[0] == "send-by-peer":
+            return self.send_by_peer(*step[1:])
+        p = self.processes.get(step[1])
+        if not p or not p.alive:
+            return False
+        return getattr(self, "do_" + step[0].replace("-", "_"))(p, *step[2:]) is not False
+
+    def tell(self, p, *words):
+        self.command = (p.name, " ".join(map(str, words)))
+
+    def new_connection(self, p, name, cloexec):
+        c = Connection(name)
+        self.connections[name] = c
+        self.expect = p.free()
+        self.install(p, self.expect, c, name, cloexec)
+        self.born(c, p)
+
+    def do_accept(self, p, name, how):
+        if not p.mail or name in self.connections:
+            return False
+        self.tell(p, "accept", how)
+        self.new_connection(p, name, how == "cloexec")
+
+    def do_connect(self, p, name, how):
+        if name in self.connections:
+            return False
+        self.tell(p, "connect", how, "PORT")
+        self.new_connection(p, name, how == "cloexec")
+
+    def send_by_peer(self, name, count):
+        c = self.connections.get(name)
+        if not c or c.ended or c.decision or (self.policy and not c.chain):
+            return False
+        for p in self.processes.values():
+            for n, held in p.fds.items():
+                if p.alive and held is c:
+                    c.unread += int(count)
+                    self.tell(p, "await", n, c.unread)
+                    self.expect = c.unread
+                    return True
+        return False
+
+    def holding(self, p, fd):
+        return p.fds.get(p.names.get(fd, -1))
+
+    def do_read(self, p, fd):
+        c = self.holding(p, fd)
+        if not c or not c.unread or c.decision:
+            return False
+        self.tell(p, "read", p.names[fd], c.unread)
+        self.expect = c.unread
+        c.unread = 0
+
+    def do_write(self, p, fd, count):
+        c = self.holding(p, fd)
+        if not c or c.shut or c.decision:
+            return False
+        self.tell(p, "write", p.names[fd], count)
+        self.expect = int(count)
+
+    def do_shutdown(self, p, fd):
+        c = self.holding(p, fd)
+        if not c or c.shut or c.decision:
+            return False
+        self.tell(p, "shutdown", p.names[fd])
+        self.expect = 0
+        c.shut = True                                                   # D12
+
+    def do_dup(self, p, fd, name, how):
+        c = self.holding(p, fd)
+        if not c:
+            return False
+        self.tell(p, "dup", p.names[fd], how)
+        self.expect = p.free(200 if how == "high" else 0)
+        self.install(p, self.expect, c, name, how == "cloexec")
+
+    def do_dup2(self, p, fd, target, name, how):
+        c = self.holding(p, fd)
+        number = int(target) if target.isdigit() else p.names.get(target)
+        if not c or number is None:
+            return False
+        same = number == p.names[fd]
+        if same and how != "dup2":  # EINVAL
+            return False
+        self.tell(p, "dup2", p.names[fd], number, how)
+        self.expect = number
+        if same:
+            p.names[name] = number
+            return True
+        old = p.fds.get(number)
+        p.names = {known: n for known, n in p.names.items() if n != number}
+        self.install(p, number, c, name, how == "cloexec")
+        if old and old not in p.fds.values():
+            self.leave(old, p, "close")
+        self.count()
+
+    def do_close(self, p, fd, how):
+        number = int(fd) if fd.isdigit() else p.names.get(fd)
+        if number is None or number not in p.fds or (how == "null" and not p.mail):
+            return False
+        self.tell(p, "close", number, how)
+        self.expect = 0
+        self.drop(p, [number])
+        if how == "null":
+            p.fds[number] = None
+        self.count()
+
+    def do_closeall(self, p, how):
+        self.tell(p, "closeall", how)
+        self.expect = 0
+        numbers = [n for n in p.fds if n >= 3]
+        if how == "loop":
+            numbers = [n for n in numbers if n < 256]
+        if how == "cloexec":
+            p.cloexec |= set(numbers)
+            return True
+        if how in ("closefrom", "max"):
+            p.mail = False
+            self.ready, self.expect = p.name, False  # the channel is closed too: it calls back
+        self.drop(p, numbers)
+        self.count()
+
+    def do_send(self, p, fd):
+        c = self.holding(p, fd)
+        if not c or not p.mail or c.decision or not p.sees or c in self.mail:
+            return False
+        if self.policy and p.name not in c.chain:
+            return False
+        self.tell(p, "send", p.names[fd])
+        self.mail.append(c)
+        if self.policy:
+            c.chain.append(FLIGHT)                                      # D7
+            c.disarmed = True
+
+    def do_recv(self, p, name):
+        if not p.mail or not self.mail:
+            return False
+        self.tell(p, "recv")
+        c = self.mail.pop(0)
+        self.expect = p.free()
+        self.install(p, self.expect, c, name)
+        if not self.policy:
+            return True
+        place = c.chain.index(FLIGHT)
+        if p.name in c.chain:
+            del c.chain[place]
+        else:
+            c.chain[place] = p.name
+        if p.sees:
+            c.disarmed = False
+            c.decision = None
+        p.last = c
+
+    def do_fork(self, p, name, how):
+        if name in self.processes or not p.sees:
+            return False
+        self.tell(p, "fork", how)
+        self.ready = name
+        self.give_by_fork(p, self.clone(p, name))
+
+    def actions(self, p, q, text):
+        """The actions between vfork and exec, in words for the agent; None if one makes no sense."""
+        words = []
+        for action in text.split(",") if text != "-" else []:
+            if action in ("r", "F"):
+                for n in [n for n in q.fds if n >= 3]:
+                    del q.fds[n]
+                    q.cloexec.discard(n)
+                q.mail = q.mail and action == "r"
+                words.append(action)
+            elif action.startswith("x"):
+                number = q.names.get(action[1:])
+                if number not in q.fds:
+                    return None
+                del q.fds[number]
+                q.cloexec.discard(number)
+                words.append("x%d" % number)
+            else:
+                source, target = action.split(">")
+                source, target = q.names.get(source), int(target)
+                if source not in q.fds or source == target:
+                    return None
+                self.install(q, target, q.fds[source])
+                words.append("%d>%d" % (source, target))
+            q.names = {known: n for known, n in q.names.items() if n in q.fds}
+        return words
+
+    def do_launch(self, p, name, how, program, actions):
+        if name in self.processes or not p.sees or (how != "vfork" and "r" in actions.split(",")):
+            return False
+        q = self.clone(p, name)
+        words = self.actions(p, q, actions)
+        if words is None:
+            del self.processes[name]
+            p.children.discard(name)
+            return False
+        self.tell(p, "launch", how, program, *words)
+        self.ready = name
+        self.exec_in(q, program)                                        # D3: no gift before it
+
+    def do_vfork_exit(self, p, code, *fds):
+        numbers = [p.names[fd] for fd in fds if fd in p.names]
+        self.tell(p, "vforkexit", code, *numbers)
+        self.expect = int(code) << 8
+
+    def do_exec(self, p, program, how):
+        if not p.sees or (program == "script" and how in ("fexecve", "execveat")):
+            return False
+        self.tell(p, "exec", program, how)
+        self.expect = False
+        self.ready = p.name
+        self.exec_in(p, program)
+
+    def do_bad_exec(self, p, program, how):
+        self.tell(p, "exec", program, how)
+        self.expect = "error"
+
+    def do_system(self, p, *words):
+        """A shell that ends at once; it has what is at 0, 1, 2 like any program that is executed."""
+        if not p.sees:
+            return False
+        self.tell(p, "system", *words)
+        shell = Process("shell")
+        shell.fds = {n: c for n, c in p.fds.items() if n < 3 and n not in p.cloexec}
+        for c in shell.connections() if self.policy else []:
+            if p.name in c.chain:
+                continue                                                # it leaves before p does
+            c.chain.append(shell.name)                                  # D4
+            c.decision = None
+            self.leave(c, shell, {"exit 0": "exit", "exit 3": "exit-error"}.get(" ".join(words), "crash"),
+                       caught=words[0] == "exit")
+
+    def do_wait(self, p, child):
+        q = self.processes.get(child)
+        if not q or q.alive or child not in p.children or q.reaped:
+            return False
+        self.tell(p, "wait", "PID:" + child)
+        self.expect = q.status
+        q.reaped = True
+
+    def do_exit(self, p, how, code):
+        code = int(code)
+        self.tell(p, "exit", how, code)
+        self.die(p, "exit" if code in CLEAN_EXITS else "exit-error", code << 8)
+
+    def do_die(self, p, how, signal):
+        """how: raise (by itself), kill (by the driver), abort, trap (a real fault)."""
+        if how == "kill":
+            self.signal = (p.name, SIGNALS[signal])
+        elif how == "raise":
+            self.tell(p, "raise", SIGNALS[signal])
+        else:
+            self.tell(p, how)
+        event = "stop" if signal in STOP_SIGNALS else "crash"
+        self.die(p, event, SIGNALS[signal], caught=signal != "KILL")
