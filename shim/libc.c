@@ -1,23 +1,22 @@
 #include "libc.h"
 
 #include <dlfcn.h>
-#include <string.h>
 
 struct libc libc;
 
 /* dlsym gives a void pointer; POSIX lets it be stored where a function's pointer lives. */
-void *libc_find(void *entry, const char *name)
+void *libc_find(void **entry, const char *name)
 {
     void *function = dlsym(RTLD_NEXT, name);
-    memcpy(entry, &function, sizeof function);
+    __atomic_store_n(entry, function, __ATOMIC_RELAXED);
     return function;
 }
 
 void libc_resolve(void)
 {
 #define CALL(name)                                                                                           \
-    if (!libc.name)                                                                                          \
-        libc_find(&libc.name, #name);
+    if (!LIBC_ENTRY(name))                                                                                   \
+        libc_find((void **)&libc.name, #name);
 #define ALIAS(name, other)
 #include "calls.def"
 #undef CALL

@@ -46,10 +46,14 @@ extern struct libc libc;
 void libc_resolve(void);
 
 /* One entry of it, before that. As safe, and as cheap, as the lazy binding of any other library's calls. */
-void *libc_find(void *entry, const char *name);
+void *libc_find(void **entry, const char *name);
+
+#define LIBC_ENTRY(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED)
 
 /* The real function: real(close)(fd). Safe wherever the function is. */
 #define real(name)                                                                                           \
-    (__builtin_expect(libc.name != NULL, 1) ? libc.name : (__typeof__(name) *)libc_find(&libc.name, #name))
+    (__builtin_expect(LIBC_ENTRY(name) != NULL, 1)                                                           \
+         ? LIBC_ENTRY(name)                                                                                  \
+         : (__typeof__(name) *)libc_find((void **)&libc.name, #name))
 
 #endif
