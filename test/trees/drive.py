@@ -63,6 +63,11 @@ class Driver:
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         resource.setrlimit(resource.RLIMIT_NOFILE, (1024, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for fd in map(int, os.listdir("/proc/self/fd")):
+            try:
+                os.set_inheritable(fd, fd <= 2)
+            except OSError:  # the directory's own
+                pass
         self.agent, self.shim, self.policy = agent, shim, policy
         self.answer_fin = policy == "always-fin"  # its closes may wait for the peer's FIN
         self.listener = self.listen()   # the tree accepts from it

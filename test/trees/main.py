@@ -77,7 +77,10 @@ def work(options, number, out):
         again = driver.run(steps)
         if again:
             steps, failure = shrink(driver, steps, again)
-            steps = rename(steps)
+            # Once more with the new names, so that the failure speaks of these.
+            named = rename(steps)
+            failure = driver.run(named) or failure
+            steps = named
         text = report(seed, policy, steps, failure)
         if not again:
             text += "\n  (once: it passed when it was run again)"

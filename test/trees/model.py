@@ -34,12 +34,12 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D5  A CLOEXEC copy that an exec takes away is the event `close` ("the program gives up its last descriptor").
   D6  A copy above 2 that the last holder leaks by exec has left our sight: the kernel's rule, whatever the policy
       ("before a socket leaves our sight disarm it").
-  D7  Sending a descriptor is a gift: the message becomes the last of the chain, the receiver takes its place. The
-      sender stays in the chain as long as it has a descriptor. In flight nothing is armed: a message that is never
-      received ends as the kernel does.
+  D7  Sending a descriptor gives the connection away: the message takes the sender's place in the chain, and the
+      receiver the message's. In flight nothing is armed: a message that is never received ends as the kernel does.
+      A sender that keeps a copy is no holder any more; if the receiver dies badly before the sender closes that
+      copy well, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
   D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
-      disarmed for it, so if another holder crashes as the last one afterwards, FIN and RST are both right; so for
-      a sender that crashes after the message was lost.
+      disarmed for it, so if another holder crashes as the last one afterwards, FIN and RST are both right.
   D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
   D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
       ending early, but no other one.
@@ -86,6 +86,7 @@ class Connection:
         self.ended = False       # by the kernel's count
         self.settled = False     # the driver has seen its end
         self.heirs = set()       # processes that a fork gave it to
+        self.senders = []        # processes that gave it away in a message
 
     def allowed(self):
         """What the peer may have read by now. Empty: it must still be open."""
@@ -165,6 +166,8 @@ class World:
             c.unread = 0                                                # D9
         if ending == "rst" and event == "crash" and c.disarmed:
             c.decision = "either"                                       # D8
+        if ending == "rst" and any(q is not p and q.alive and c in q.fds.values() for q in c.senders):
+            c.decision = "either"                                       # D7
 
     def release(self, c, name):
         """The holder's copy has left our sight."""
@@ -393,8 +396,8 @@ class World:
         self.tell(p, "send", p.names[fd])
         self.mail.append(c)
         if self.policy:
-            c.chain.append(FLIGHT)                                      # D7
-            c.disarmed = True
+            c.chain[c.chain.index(p.name)] = FLIGHT                     # D7
+            c.senders.append(p)
 
     def do_recv(self, p, name):
         if not p.mail or not self.mail:
@@ -410,10 +413,7 @@ class World:
             del c.chain[place]
         else:
             c.chain[place] = p.name
-        if p.sees:
-            c.disarmed = False
-            c.decision = None
-        p.last = c
+        p.last = c                                                      # D1
 
     def do_fork(self, p, name, how):
         if name in self.processes or not p.sees:
