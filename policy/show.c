@@ -1,7 +1,5 @@
 /*
- * policy [TEXT | -f FILE]   print a policy's canonical text and table; without TEXT, the one that the shim
- * would use policy --check-env        say whether the shim would accept the TRUEFIN_ variables of the
- * environment
+ * What `truefin policy` runs; help[] says what it does.
  *
  * Exit codes: 0 good, 2 usage, 78 bad policy or value.
  */
@@ -20,6 +18,17 @@ struct source {
     const char *subject; /* for messages */
     const char *text;
 };
+
+static const char help[] =
+    "usage: truefin policy [TEXT | -f FILE | --check-env]\n"
+    "\n"
+    "  TEXT         a policy: print its canonical form and what it decides, or a caret under its fault\n"
+    "  -f FILE      the same for a policy in a file\n"
+    "  (nothing)    the policy that the environment sets (TRUEFIN_POLICY, TRUEFIN_POLICY_FILE), or the "
+    "default\n"
+    "  --check-env  only say whether the library would accept all TRUEFIN_ variables of the environment\n"
+    "\n"
+    "Exit status: 0 good, 2 usage, 78 bad policy or value. The language: man truefin-policy\n";
 
 static int usage(void)
 {
@@ -189,6 +198,8 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--check-env") == 0)
         return check_environment();
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(help, stdout) < 0;
     if (!usage_is_right(argc, argv))
         return usage();
     if (!choose_source(&source, argc, argv))

@@ -115,3 +115,9 @@ to_full_disk() {
     run -1 --separate-stderr to_full_disk
     assert_equal "$stderr" 'truefin: standard output: No space left on device'
 }
+
+@test "--help says what it does, on standard output" {
+    run -0 --separate-stderr "$POLICY" --help
+    assert_output --partial 'usage: truefin policy [TEXT | -f FILE | --check-env]'
+    assert_equal "$stderr" ""
+}
