@@ -38,6 +38,7 @@ class Peer:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         self.seen = None
         self.bytes = 0
+        self.written = 0  # by the tree
 
     def look(self):
         """Reads all that is there."""
@@ -136,7 +137,10 @@ class Driver:
             sock.connect(self.listener.getsockname())
             self.peers[step[2]] = Peer(sock)
         if step[0] == "send-by-peer":
-            self.peers[step[1]].sock.send(bytes(int(step[2])))
+            try:
+                self.peers[step[1]].sock.send(bytes(int(step[2])))
+            except (BrokenPipeError, ConnectionResetError) as error:
+                raise Failure("ending", "%s: still open" % step[1], error.strerror) from error
         channel = None
         if world.command:
             name, text = world.command
@@ -227,7 +231,7 @@ class Driver:
 
     def written(self, name, count):
         peer = self.peers[name]
-        goal = peer.bytes + count
+        peer.written = goal = peer.written + count
         deadline = time.monotonic() + PATIENCE
         while peer.bytes < goal and not peer.seen and time.monotonic() < deadline:
             self.look(peer)

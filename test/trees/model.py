@@ -35,7 +35,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D6  A copy above 2 that the last holder leaks by exec has left our sight: the kernel's rule, whatever the policy
       ("before a socket leaves our sight disarm it").
   D7  Sending a descriptor gives the connection away: the message takes the sender's place in the chain, and the
-      receiver the message's. In flight nothing is armed: a message that is never received ends as the kernel does.
+      receiver the message's. In flight nothing is armed: a message that is never received ends as the kernel does
+      (unless somebody who doesn't know of it drained the connection).
       A sender that keeps a copy is no holder any more; if the receiver dies badly before the sender closes that
       copy well, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
   D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
@@ -45,6 +46,13 @@ Decisions where the sentences leave a case open, marked in the code by their num
       ending early, but no other one.
   D11 A child that execs anything with a copy above 2 releases what it was given also if the program loads us.
   D12 After shutdown(SHUT_WR) the peer sees FIN and nothing more is looked at.
+  D13 "Disarm before it leaves our sight" and "abort-unless-shutdown: only shutdown gives a FIN" contradict each other
+      where the last holder is out of sight (D6, D7, D8): where the policy has close=rst, both are taken.
+  D14 A process that leaked its copy through exec, or a parent that holds one by accident, is no holder; but the others
+      can't know ("child crashes while the parent still holds the socket: nothing is reset"). If somebody else leaves
+      last while it still has the copy, both an RST or a drain that is due then and their absence are taken.
+  D15 "Leaked descriptors above are not adopted": in a program that was executed, only what it got at 0, 1, 2 (and dups
+      of these) counts; giving these up is its `close`, whatever else leaked into it.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -87,6 +95,7 @@ class Connection:
         self.settled = False     # the driver has seen its end
         self.heirs = set()       # processes that a fork gave it to
         self.senders = []        # processes that gave it away in a message
+        self.leakers = []        # processes that leaked it through exec
 
     def allowed(self):
         """What the peer may have read by now. Empty: it must still be open."""
@@ -106,6 +115,7 @@ class Process:
         self.name = name
         self.fds = {0: None, 1: None, 2: None}  # number -> connection, or None for /dev/null
         self.cloexec = set()
+        self.untracked = set()   # numbers that leaked into this program
         self.names = {}          # the script's name for a descriptor -> number
         self.last = None         # the connection got last
         self.alive = True
@@ -121,6 +131,10 @@ class Process:
         while number in self.fds:
             number += 1
         return number
+
+    def has(self, c):
+        """Counts it as a holder in the sense of the rules."""
+        return any(held is c for n, held in self.fds.items() if n not in self.untracked)
 
     def connections(self):
         """Each connection it holds, once, in order of the lowest descriptor."""
@@ -156,25 +170,34 @@ class World:
         if c.chain:
             return
         if not p.sees:
-            c.decision = "keep"
+            c.decision = self.out_of_sight()
             return
         if event == "close" and c.unread:
             event = "unread"
         ending = self.policy[event]
         c.decision = ending
+        unread = c.unread
         if ending == "fin" and caught:
             c.unread = 0                                                # D9
         if ending == "rst" and event == "crash" and c.disarmed:
             c.decision = "either"                                       # D8
         if ending == "rst" and any(q is not p and q.alive and c in q.fds.values() for q in c.senders):
             c.decision = "either"                                       # D7
+        drained = ending == "fin" and unread
+        parent = self.processes[p.parent] if p.parent else p
+        outsiders = [q for q in {parent, *c.leakers} if q is not p and q.alive and c in q.fds.values()]
+        if outsiders and (ending == "rst" or drained):
+            c.decision = "either"                                       # D14
+
+    def out_of_sight(self):
+        return "either" if self.policy["close"] == "rst" else "keep"    # D13
 
     def release(self, c, name):
         """The holder's copy has left our sight."""
         if name in c.chain:
             c.chain.remove(name)
             if not c.chain:
-                c.decision = "keep"                                     # D6
+                c.decision = self.out_of_sight()                        # D6
 
     def give_by_fork(self, p, q):
         for c in q.connections():
@@ -200,8 +223,11 @@ class World:
                 c.decision = None
                 c.disarmed = program not in LOADS_US                    # D8
             else:
+                if p.name in c.chain:
+                    c.leakers.append(p)
                 self.release(c, p.name)                                 # D6, D11
         p.fds, p.cloexec, p.last = kept, set(), None
+        p.untracked = {n for n in kept if n > 2}                        # D15
         p.sees = program in LOADS_US
         self.forget_names(p)
         self.count()
@@ -214,6 +240,8 @@ class World:
             lost, self.mail = self.mail, []
             for c in lost:
                 self.release(c, FLIGHT)                                 # D7
+                if c.unread and not c.chain and self.policy and "fin" in self.policy.values():
+                    c.decision = "either"
         held = set(self.mail)
         for p in self.processes.values():
             if p.alive:
@@ -225,9 +253,13 @@ class World:
     def forget_names(p):
         p.names = {name: n for name, n in p.names.items() if n in p.fds}
 
-    def install(self, p, number, c, name=None, cloexec=False):
+    def install(self, p, number, c, name=None, cloexec=False, source=None):
+        untracked = source in p.untracked  # a dup of a leak is a leak
         p.fds[number] = c
         p.cloexec.discard(number)
+        p.untracked.discard(number)
+        if untracked:
+            p.untracked.add(number)
         if cloexec:
             p.cloexec.add(number)
         if name:
@@ -237,9 +269,10 @@ class World:
         """Closes descriptors of a living process."""
         gone = [p.fds.pop(n) for n in numbers]
         p.cloexec -= set(numbers)
+        p.untracked -= set(numbers)
         p.names = {name: n for name, n in p.names.items() if n not in numbers}
         for c in dict.fromkeys(gone):
-            if c and c not in p.fds.values():
+            if c and not p.has(c):
                 self.leave(c, p, event)
 
     def die(self, p, event, status, caught=True):
@@ -255,6 +288,7 @@ class World:
     def clone(self, p, name):
         q = Process(name)
         q.fds, q.cloexec, q.names = dict(p.fds), set(p.cloexec), dict(p.names)
+        q.untracked = set(p.untracked)
         q.mail, q.sees, q.parent = p.mail, p.sees, p.name
         self.processes[name] = q
         p.children.add(name)
@@ -296,7 +330,7 @@ class World:
 
     def send_by_peer(self, name, count):
         c = self.connections.get(name)
-        if not c or c.ended or c.decision or (self.policy and not c.chain):
+        if not c or c.ended or c.shut or c.decision or (self.policy and not c.chain):
             return False
         for p in self.processes.values():
             for n, held in p.fds.items():
@@ -339,7 +373,7 @@ class World:
             return False
         self.tell(p, "dup", p.names[fd], how)
         self.expect = p.free(200 if how == "high" else 0)
-        self.install(p, self.expect, c, name, how == "cloexec")
+        self.install(p, self.expect, c, name, how == "cloexec", p.names[fd])
 
     def do_dup2(self, p, fd, target, name, how):
         c = self.holding(p, fd)
@@ -356,8 +390,8 @@ class World:
             return True
         old = p.fds.get(number)
         p.names = {known: n for known, n in p.names.items() if n != number}
-        self.install(p, number, c, name, how == "cloexec")
-        if old and old not in p.fds.values():
+        self.install(p, number, c, name, how == "cloexec", p.names[fd])
+        if old and not p.has(old):
             self.leave(old, p, "close")
         self.count()
 
@@ -389,7 +423,7 @@ class World:
 
     def do_send(self, p, fd):
         c = self.holding(p, fd)
-        if not c or not p.mail or c.decision or not p.sees or c in self.mail:
+        if not c or not p.mail or c.decision or not p.sees or c in self.mail or p.names[fd] in p.untracked:
             return False
         if self.policy and p.name not in c.chain:
             return False
