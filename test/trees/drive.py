@@ -80,8 +80,10 @@ class Driver:
         self.nothing = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
         self.environment = {"PATH": "/usr/bin:/bin", "TREES_DRIVER": name, "TREES_AGENT": agent,
                             "TREES_STATIC": agent + "-static", "TREES_SCRIPT": agent + "-script"}
+        self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
         if shim:
-            self.environment["LD_PRELOAD"] = shim
+            sanitizer = os.environ.get("SANITIZER_PRELOAD")
+            self.environment["LD_PRELOAD"] = sanitizer + ":" + shim if sanitizer else shim
             self.environment["TRUEFIN_POLICY"] = policy
 
     @staticmethod
@@ -90,6 +92,11 @@ class Driver:
         sock.bind(("127.0.0.1", 0))
         sock.listen(16)
         return sock
+
+    def close(self):
+        for sock in (self.listener, self.target, self.callers):
+            sock.close()
+        os.close(self.nothing)
 
     # --- One tree ---
 

@@ -120,15 +120,29 @@ def run_all(options):
     return worst
 
 
-def run_script(options):
-    """One tree from a file, a step a line; "#" begins a comment."""
-    with open(options.script, encoding="utf-8") as file:
-        steps = [tuple(line.split()) for line in file if line.strip() and not line.lstrip().startswith("#")]
-    driver = Driver(options.agent, None if options.no_shim else options.shim, options.policy)
-    failure = driver.run(steps)
-    if failure:
-        say(report("-", None if options.no_shim else options.policy, steps, failure))
-    return 1 if failure else 0
+def read_script(path, policy):
+    """Steps and policy of a tree in a file: a step a line; "#" begins a comment, "# policy: P" names the policy."""
+    steps = []
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("# policy:"):
+                policy = line.partition(":")[2].strip()
+            elif line.strip() and not line.startswith("#"):
+                steps.append(tuple(line.split()))
+    return steps, policy
+
+
+def run_scripts(options):
+    worst = 0
+    for path in options.script:
+        steps, policy = read_script(path, options.policy)
+        driver = Driver(options.agent, None if options.no_shim else options.shim, policy)
+        failure = driver.run(steps)
+        driver.close()
+        if failure:
+            worst = 1
+            say(report("of no tree, %s" % path, None if options.no_shim else policy, steps, failure))
+    return worst
 
 
 def main():
@@ -140,7 +154,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--failures", type=int, default=1, help="different ones that each job reports before it stops")
     parser.add_argument("--show", action="store_true", help="print the steps of tree --seed, run nothing")
-    parser.add_argument("--script", help="run the tree in this file instead")
+    parser.add_argument("--script", nargs="+", metavar="FILE", help="run the trees in these files instead")
     parser.add_argument("--agent", required=True, help=argparse.SUPPRESS)
     parser.add_argument("--shim", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -148,7 +162,7 @@ def main():
         for step in generate.tree(options.seed, None if options.no_shim else options.policy):
             say(" ".join(step))
         return 0
-    return run_script(options) if options.script else run_all(options)
+    return run_scripts(options) if options.script else run_all(options)
 
 
 if __name__ == "__main__":

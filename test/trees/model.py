@@ -53,6 +53,10 @@ Decisions where the sentences leave a case open, marked in the code by their num
       last while it still has the copy, both an RST or a drain that is due then and their absence are taken.
   D15 "Leaked descriptors above are not adopted": in a program that was executed, only what it got at 0, 1, 2 (and dups
       of these) counts; giving these up is its `close`, whatever else leaked into it.
+  D16 A leaked copy that the program itself puts at 0, 1, 2 later is not generated: whether it counts is open.
+  D17 Holders that can't know of each other: a second one by exec or beside a message, one by exec whose parent is no
+      holder, a message sent while others hold it too, a program out of sight that takes up what its owner's crash
+      has decided. Whoever is last then, FIN and RST are both taken.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -92,8 +96,10 @@ class Connection:
         self.unread = 0
         self.shut = False
         self.ended = False       # by the kernel's count
+        self.strangers = False   # D17
         self.settled = False     # the driver has seen its end
         self.heirs = set()       # processes that a fork gave it to
+        self.by_exec = {FLIGHT}  # processes that took it up by an exec, or from a message
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
 
@@ -169,6 +175,9 @@ class World:
         c.chain.remove(p.name)
         if c.chain:
             return
+        if c.strangers:
+            c.decision = "either"                                       # D17
+            return
         if not p.sees:
             c.decision = self.out_of_sight()
             return
@@ -197,7 +206,7 @@ class World:
         if name in c.chain:
             c.chain.remove(name)
             if not c.chain:
-                c.decision = self.out_of_sight()                        # D6
+                c.decision = "either" if c.strangers else self.out_of_sight()  # D6, D17
 
     def give_by_fork(self, p, q):
         for c in q.connections():
@@ -219,6 +228,10 @@ class World:
                 self.leave(c, p, "close")                               # D5
             elif left & {0, 1, 2}:
                 if p.name not in c.chain:
+                    loads_us = program in LOADS_US
+                    c.strangers |= (bool(set(c.chain) & c.by_exec) or (c.chain and p.parent not in c.chain)
+                                    or (c.decision == "rst" and not loads_us))  # D17
+                    c.by_exec.add(p.name)
                     c.chain.append(p.name)                              # D4
                 c.decision = None
                 c.disarmed = program not in LOADS_US                    # D8
@@ -380,6 +393,8 @@ class World:
         number = int(target) if target.isdigit() else p.names.get(target)
         if not c or number is None:
             return False
+        if number < 3 and p.names[fd] in p.untracked:
+            return False                                                # D16
         same = number == p.names[fd]
         if same and how != "dup2":  # EINVAL
             return False
@@ -430,6 +445,7 @@ class World:
         self.tell(p, "send", p.names[fd])
         self.mail.append(c)
         if self.policy:
+            c.strangers |= len(c.chain) > 1                             # D17
             c.chain[c.chain.index(p.name)] = FLIGHT                     # D7
             c.senders.append(p)
 
@@ -447,6 +463,7 @@ class World:
             del c.chain[place]
         else:
             c.chain[place] = p.name
+            c.by_exec.add(p.name)
         p.last = c                                                      # D1
 
     def do_fork(self, p, name, how):
@@ -523,6 +540,7 @@ class World:
         for c in shell.connections() if self.policy else []:
             if p.name in c.chain:
                 continue                                                # it leaves before p does
+            c.strangers |= bool(set(c.chain) & c.by_exec)               # D17
             c.chain.append(shell.name)                                  # D4
             c.decision = None
             self.leave(c, shell, {"exit 0": "exit", "exit 3": "exit-error"}.get(" ".join(words), "crash"),
