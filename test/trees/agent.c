@@ -26,8 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum {
     LISTENER = 890,   /* listens for the tree's accepted connections */
     MAIL_OUT = 891,   /* SCM_RIGHTS leave here ... */
@@ -60,18 +58,26 @@ static void answer(long value)
         give_up("answer");
 }
 
+/* What the driver has put into the environment. */
+static const char *setting(const char *name)
+{
+    const char *value = getenv(name);
+
+    if (!value)
+        give_up(name);
+    return value ? value : "";
+}
+
 /* A fresh channel: at the start of a program or of a forked child, and after closefrom(3). */
 static void connect_back(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *name = getenv("TREES_DRIVER");
+    const char *name = setting("TREES_DRIVER");
     char hello[32];
 
-    if (!name)
-        name = "nobody";
     if (strlen(name) >= sizeof address.sun_path - 1)
         give_up("TREES_DRIVER");
-    strcpy(address.sun_path + 1, name); /* abstract: the first byte stays zero */
+    memcpy(address.sun_path + 1, name, strlen(name)); /* abstract: the first byte stays zero */
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, size) != 0)
@@ -316,12 +322,12 @@ static char **without_preload(const char *instead)
 /* shim|static|scrub|replace|script|missing|denied|folder */
 static struct program find_program(int index)
 {
-    struct program found = {.path = getenv("TREES_AGENT"), .environment = environ};
+    struct program found = {.path = setting("TREES_AGENT"), .environment = environ};
 
     if (is(index, "static"))
-        found.path = getenv("TREES_STATIC");
+        found.path = setting("TREES_STATIC");
     if (is(index, "script"))
-        found.path = getenv("TREES_SCRIPT");
+        found.path = setting("TREES_SCRIPT");
     if (is(index, "missing"))
         found.path = "/nonexistent/agent";
     if (is(index, "denied"))
@@ -388,6 +394,7 @@ static long do_vfork(void)
 
     if (pid != 0)
         return pid;
+    /* NOLINTBEGIN(clang-analyzer-unix.Vfork): what CPython's subprocess does in such a child */
     for (int i = 3; i < word_count; i++) {
         char *rest = NULL;
         if (words[i][0] == 'x')
@@ -403,6 +410,7 @@ static long do_vfork(void)
     }
     execve(program.path, no_arguments, program.environment);
     _exit(EXEC_FAILED);
+    /* NOLINTEND(clang-analyzer-unix.Vfork) */
 }
 
 static long do_launch(void)
@@ -445,8 +453,8 @@ static long do_vforkexit(void)
     pid_t pid = vfork(); /* NOLINT: what is tested */
 
     if (pid == 0) {
-        for (int i = 2; i < word_count; i++)
-            close(atoi(words[i])); /* NOLINT */
+        for (int i = 2; i < word_count; i++) /* NOLINT(clang-analyzer-unix.Vfork) */
+            close(atoi(words[i]));           /* NOLINT */
         execve("/nonexistent/agent", no_arguments, environ);
         _exit(code);
     }
@@ -463,11 +471,10 @@ static long do_wait(void)
 static long do_system(void)
 {
     char text[256] = "";
+    size_t length = 0;
 
-    for (int i = 1; i < word_count; i++) {
-        strncat(text, words[i], sizeof text - strlen(text) - 2);
-        strcat(text, " ");
-    }
+    for (int i = 1; i < word_count && length < sizeof text; i++)
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s ", words[i]);
     return system(text); /* NOLINT: what is tested */
 }
 
