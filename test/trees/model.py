@@ -55,8 +55,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
       of these) counts; giving these up is its `close`, whatever else leaked into it.
   D16 A leaked copy that the program itself puts at 0, 1, 2 later is not generated: whether it counts is open.
   D17 Holders that can't know of each other: a second one by exec or beside a message, one by exec whose parent is no
-      holder, a message sent while others hold it too, a program out of sight that takes up what its owner's crash
-      has decided. Whoever is last then, FIN and RST are both taken.
+      holder, a message sent while others hold it too, a program that takes up by exec what its owner's crash has
+      decided. Whoever is last then, FIN and RST are both taken.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -228,9 +228,8 @@ class World:
                 self.leave(c, p, "close")                               # D5
             elif left & {0, 1, 2}:
                 if p.name not in c.chain:
-                    loads_us = program in LOADS_US
                     c.strangers |= (bool(set(c.chain) & c.by_exec) or (c.chain and p.parent not in c.chain)
-                                    or (c.decision == "rst" and not loads_us))  # D17
+                                    or c.decision == "rst")                              # D17
                     c.by_exec.add(p.name)
                     c.chain.append(p.name)                              # D4
                 c.decision = None
