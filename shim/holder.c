@@ -34,7 +34,7 @@ static enum answer compare(pid_t pid, int theirs, int ours)
 {
     if (filtered())
         return UNKNOWN;
-    long result = real(syscall)(SYS_kcmp, getpid(), pid, KCMP_FILE, (long)theirs, (long)ours);
+    long result = real(syscall)(SYS_kcmp, getpid(), pid, KCMP_FILE, (long)ours, (long)theirs);
     if (result == 0)
         return YES;
     return result > 0 || errno == EBADF || errno == ESRCH ? NO : UNKNOWN;
