@@ -1,0 +1,301 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154  # helpers set variables
+# Stock python3: its HTTP server, and servers of a few lines.
+
+load daemons
+
+# python CODE: runs a script that has announce(socket) and accept() at hand. Sets $port.
+python() {
+    requires /usr/bin/python3
+    cat >server.py <<PY
+import asyncio, os, signal, socket, socketserver, subprocess, sys, threading
+
+def announce(listener):
+    print("port", listener.getsockname()[1], flush=True)
+
+def accept():
+    announce(listener := socket.create_server(("127.0.0.1", 0)))
+    connection, _ = listener.accept()
+    connection.sendall(b"Hello.")
+    return connection
+
+$1
+PY
+    launch python /usr/bin/python3 server.py
+    find_port python
+}
+
+# handler CODE: serves one connection; in mid-answer it runs CODE.
+handler() {
+    python "connection = accept()
+$1"
+}
+
+# http_server: python3 -m http.server. Its connections are kept alive.
+http_server() {
+    requires /usr/bin/python3
+    free_port
+    echo Hello. >hello
+    truncate -s 20M big
+    launch http /usr/bin/python3 -m http.server --protocol HTTP/1.1 --bind 127.0.0.1 "$port"
+    await_listener
+}
+
+keep_alive() {
+    connect_peer --output got --send 'GET /hello HTTP/1.1\r\nHost: a\r\n\r\n'
+    wait_until grep -q '^Hello\.$' got
+}
+
+# --- python3 -m http.server ---
+
+@test "http.server: SIGKILL in mid-response sends RST" {
+    http_server
+    connect_peer --output got --read-bytes 1000 --send 'GET /big HTTP/1.1\r\nHost: a\r\n\r\n'
+    peer_has got
+    kill -KILL "$(pid_of http)"
+    peer_saw rst 1000
+}
+
+@test "http.server: SIGKILL sends RST on a connection kept alive" {
+    http_server
+    keep_alive
+    kill -KILL "$(pid_of http)"
+    peer_ended rst
+}
+
+@test "http.server: Ctrl-C sends FIN" {
+    http_server
+    keep_alive
+    kill -INT "$(pid_of http)"
+    peer_ended fin
+    ended http exit 0
+    run -0 cat http.out http.err
+    assert_output --partial 'Keyboard interrupt received, exiting.'
+}
+
+@test "http.server: SIGTERM sends FIN" {
+    http_server
+    keep_alive
+    kill -TERM "$(pid_of http)"
+    peer_ended fin
+    ended http signal TERM
+}
+
+@test "http.server: an answer that ends its connection ends it with FIN" {
+    http_server
+    connect_peer --send 'GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+    peer_ended fin
+}
+
+@test "http.server: the answer that there is no such file ends with FIN" {
+    http_server
+    connect_peer --send 'GET /none HTTP/1.0\r\n\r\n'
+    peer_ended fin
+}
+
+@test "http.server: a whole large file arrives, then FIN" {
+    http_server
+    connect_peer --output got --send 'GET /big HTTP/1.0\r\n\r\n'
+    peer_ended fin
+    assert [ "$(stat -c %s got)" -gt 20971520 ]
+}
+
+# --- How a handler fails ---
+
+# in_thread CODE: a thread serves one connection and waits for more; in mid-answer the main thread runs CODE.
+in_thread() {
+    python "answering = threading.Event()
+def serve():
+    connection = accept()
+    answering.set()
+    connection.recv(1)
+threading.Thread(target=serve, daemon=True).start()
+answering.wait()
+$1"
+}
+
+@test "python: sys.exit(3) with a thread in mid-answer sends RST" {
+    in_thread 'sys.exit(3)'
+    peer_sees rst 6
+    ended python exit 3
+}
+
+@test "python: an exception that nobody catches, with a thread in mid-answer, sends RST" {
+    in_thread 'raise ValueError("in the main thread")'
+    peer_sees rst 6
+    ended python exit 1
+}
+
+# The interpreter destroys the script's variables before it exits: to everybody outside this is a close.
+@test "python: what the main thread holds is closed before sys.exit(3), and ends with FIN" {
+    handler 'sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+@test "python: os._exit(3) sends RST" {
+    handler 'os._exit(3)'
+    peer_sees rst 6
+    ended python exit 3
+}
+
+@test "python: os.abort() sends RST" {
+    handler 'os.abort()'
+    peer_sees rst 6
+    ended python signal ABRT
+}
+
+@test "python: os._exit(3) sends RST with a child process alive" {
+    handler 'subprocess.Popen(["sleep", "30"]); os._exit(3)'
+    peer_sees rst 6
+}
+
+@test "python: os._exit(3) sends RST after a child process came and went" {
+    handler 'subprocess.run(["true"], check=True); os._exit(3)'
+    peer_sees rst 6
+}
+
+@test "python: os._exit(3) with a connection in a thread sends RST" {
+    python 'def serve():
+    connection = accept()
+    os._exit(3)
+threading.Thread(target=serve).start()'
+    peer_sees rst 6
+}
+
+# --- How it ends well ---
+
+@test "python: sys.exit(0) sends FIN" {
+    handler 'sys.exit(0)'
+    peer_sees fin 6
+}
+
+@test "python: sys.exit(0) with a thread in mid-answer sends FIN" {
+    in_thread 'sys.exit(0)'
+    peer_sees fin 6
+    ended python exit 0
+}
+
+@test "python: the end of the script sends FIN" {
+    handler 'pass'
+    peer_sees fin 6
+    ended python exit 0
+}
+
+@test "python: close() before sys.exit(3) leaves FIN" {
+    handler 'connection.close(); sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+@test "python: a connection that is garbage ends with FIN" {
+    handler 'del connection; signal.pause()'
+    peer_sees fin 6
+}
+
+@test "python: close() sends FIN with a child process alive" {
+    handler 'subprocess.Popen(["sleep", "30"]); connection.close(); signal.pause()'
+    peer_sees fin 6
+}
+
+@test "python: SIGTERM sends FIN" {
+    handler 'signal.raise_signal(signal.SIGTERM)'
+    peer_sees fin 6
+    ended python signal TERM
+}
+
+@test "python: Ctrl-C raises KeyboardInterrupt, and sends FIN although nobody catches it" {
+    handler 'signal.raise_signal(signal.SIGINT); signal.pause()'
+    peer_sees fin 6
+    ended python signal INT
+    run -0 cat python.err
+    assert_output --partial KeyboardInterrupt
+}
+
+@test "python: sys.exit(1) in its own SIGTERM handler sends FIN" {
+    handler 'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); signal.raise_signal(signal.SIGTERM)'
+    peer_sees fin 6
+    ended python exit 1
+}
+
+@test "python: its own SO_LINGER reads back as it was set, and as none before" {
+    handler 'import struct
+def linger(): return struct.unpack("ii", connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))
+print(linger(), flush=True)
+connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 7))
+print(linger(), flush=True)
+connection.close()'
+    peer_sees fin 6
+    ended python exit 0
+    said python '(0, 0)'
+    said python '(1, 7)'
+}
+
+# --- asyncio ---
+
+# asynchronous CODE: as handler, in a coroutine with `writer` at hand.
+asynchronous() {
+    python "async def serve(reader, writer):
+    writer.write(b'Hello.')
+    await writer.drain()
+    $1
+async def main():
+    server = await asyncio.start_server(serve, '127.0.0.1', 0)
+    announce(server.sockets[0])
+    await server.serve_forever()
+asyncio.run(main())"
+}
+
+@test "asyncio: close() sends FIN" {
+    asynchronous 'writer.close()'
+    peer_sees fin 6
+}
+
+@test "asyncio: os._exit(3) sends RST" {
+    asynchronous 'os._exit(3)'
+    peer_sees rst 6
+}
+
+@test "asyncio: SIGKILL sends RST" {
+    asynchronous 'os.kill(os.getpid(), signal.SIGKILL)'
+    peer_sees rst 6
+}
+
+# --- A server that forks for every connection ---
+
+# forking CODE: as handler, in a child, with `self` at hand.
+forking() {
+    python "class Handler(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b'Hello.')
+        $1
+with socketserver.ForkingTCPServer(('127.0.0.1', 0), Handler) as server:
+    announce(server.socket)
+    server.serve_forever()"
+}
+
+@test "ForkingTCPServer: the end of a handler sends FIN" {
+    forking 'pass'
+    peer_sees fin 6
+    peer=second peer_sees fin 6
+}
+
+@test "ForkingTCPServer: a child that aborts sends RST, and only to its own peer" {
+    forking 'os.abort() if self.request.recv(1) == b"a" else self.request.recv(1)'
+    peer=first connect_peer --send b
+    nothing_unread
+    peer=second peer_sees rst 6 --send a
+    assert [ ! -s first.out ]
+    kill -TERM "$(pid_of python)"
+}
+
+@test "ForkingTCPServer: SIGKILL of the parent leaves the child's connection alone" {
+    forking 'self.request.recv(1); self.request.sendall(b"Again.")'
+    connect_peer --output got
+    peer_has got
+    child_of "$(pid_of python)"
+    kill -KILL "$(pid_of python)"
+    ended python signal KILL
+    kill -KILL "$child"
+    peer_saw rst 6
+}
