@@ -64,10 +64,6 @@ ask() {
     peer_ended rst
 }
 
-connected_to() {
-    ss -Htn state established "dport = :$1" | grep -q .
-}
-
 @test "redis: QUIT sends FIN after the answer" {
     redis
     peer_sees fin 5 --send 'QUIT\r\n'

@@ -35,6 +35,11 @@ await_listener() {
     wait_until listening "$port" || cat -- *.err *.log 2>/dev/null
 }
 
+# connected_to PORT: somebody has a connection to PORT.
+connected_to() {
+    ss -Htn state established "dport = :$1" | grep -q .
+}
+
 # peer_has FILE: waits until a peer with --output FILE has received something.
 peer_has() {
     wait_until test -s "$1"
