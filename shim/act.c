@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 
 enum {
+    MARK = 21076,            /* seconds: the mark of act_release, a time that nobody sets */
     DRAIN_AT_ONCE = 1 << 30, /* bytes asked for in one call; nothing is copied */
     DRAIN_CALLS = 64,        /* a peer that sends as fast as we discard must not hold us */
 };
@@ -135,14 +136,44 @@ bool act_fin_sent(int fd)
     }
 }
 
-void act_learn_linger(int fd, struct connection *connection)
+static struct linger get_linger(int fd)
 {
-    int saved = errno;
     struct linger linger = {0};
     socklen_t size = sizeof linger;
-    if (!quiet() && real(getsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff) {
+    if (quiet() || real(getsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, &size) != 0)
+        return (struct linger){0};
+    return linger;
+}
+
+bool act_release(int fd)
+{
+    int saved = errno;
+    struct linger linger = get_linger(fd);
+    bool armed = linger.l_onoff && linger.l_linger == 0;
+    if (armed) {
+        set_linger(fd, true, MARK);
+        set_linger(fd, false, 0);
+    }
+    errno = saved;
+    return armed;
+}
+
+void act_unrelease(int fd)
+{
+    int saved = errno;
+    set_linger(fd, true, 0);
+    errno = saved;
+}
+
+bool act_learn_linger(int fd, struct connection *connection)
+{
+    int saved = errno;
+    struct linger linger = get_linger(fd);
+    bool armed = linger.l_onoff ? linger.l_linger == 0 : linger.l_linger == MARK;
+    if (linger.l_onoff && !armed) {
         connection->linger_seconds = linger.l_linger;
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);
     }
     errno = saved;
+    return armed;
 }

@@ -15,6 +15,17 @@ void act_arm(int fd, struct connection *connection);
 /* Put the program's own linger back. No call if nobody can have armed the connection. */
 void act_disarm(int fd, struct connection *connection);
 
+/*
+ * FD may be about to reach a program that does not know us: if it is armed, disarm it, and leave a mark by
+ * which this library in a program that does know us sees that it was. (SO_LINGER {0,x} keeps the time that
+ * was set before, and does nothing with it: sk_setsockopt in net/core/sock.c.) True if it was armed. For a
+ * vfork child, who has no table: at most three calls.
+ */
+bool act_release(int fd);
+
+/* Arm again what act_release disarmed, for its exec failed. */
+void act_unrelease(int fd);
+
 /* Carry out ENDING on a connection that is about to be closed for the last time. */
 void act_end(int fd, struct connection *connection, enum ending ending);
 
@@ -29,7 +40,11 @@ bool act_is_tcp(int fd);
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool act_fin_sent(int fd);
 
-/* Remember the linger that FD has now as the program's own. One getsockopt. */
-void act_learn_linger(int fd, struct connection *connection);
+/*
+ * Remember the linger that FD has now as the program's own. One getsockopt. True if it is armed, or marked as
+ * released: {1,0} on a socket that came from another process is taken for ours, for programs that set it
+ * themselves do not pass such sockets on.
+ */
+bool act_learn_linger(int fd, struct connection *connection);
 
 #endif

@@ -199,10 +199,7 @@ void birth_adopt(int fd, bool from_above)
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
-    act_learn_linger(fd, record);
-    /* {1,0} is what the process before us armed: programs that set it themselves do not pass such sockets on.
-     */
-    if ((record->flags & FLAG_LINGER_ON) && record->linger_seconds == 0)
+    if (act_learn_linger(fd, record))
         record->flags = FLAG_FOUND_ARMED;
     birth_audit(table_put(fd, record));
     if (from_above)

@@ -113,7 +113,7 @@ bool claims_others(uint32_t list, pid_t self, int fd)
         int32_t pid = atomic_load(&at->pids[i]);
         if (pid == 0 || pid == self || pid == -self)
             continue;
-        if (pid > 0 ? holder_has(pid, fd) : holder_serves(-pid, fd))
+        if (pid > 0 ? holder_has(pid, fd) : holder_has_standard(-pid, fd))
             return true;
         atomic_compare_exchange_strong(&at->pids[i], &pid, 0);
     }

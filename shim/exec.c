@@ -104,29 +104,30 @@ HOOK int execle(const char *path, const char *argument, ...)
     return execve(path, (const void *)argv, environment);
 }
 
-/* The child has execed when these return; what it has at 0, 1, 2 it may serve. */
-static int spawned(int result, pid_t pid)
+/* The child has execed; PID is where the program wants its number, and is left alone on an error
+ * (posix_spawn(3)). */
+static int launched(int result, pid_t child, pid_t *pid)
 {
-    tree_after_fork(result == 0 ? -pid : -1);
-    return result;
+    if (result != 0)
+        return result;
+    if (pid)
+        *pid = child;
+    tree_after_launch(child, false);
+    return 0;
 }
 
 HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                      const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
-    pid_t own = 0;
-    pid_t *child = pid ? pid : &own;
-    tree_before_fork();
-    int result = real(posix_spawn)(child, path, actions, attributes, argv, environment);
-    return spawned(result, *child);
+    pid_t child = 0;
+    int result = real(posix_spawn)(&child, path, actions, attributes, argv, environment);
+    return launched(result, child, pid);
 }
 
 HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
                       const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
-    pid_t own = 0;
-    pid_t *child = pid ? pid : &own;
-    tree_before_fork();
-    int result = real(posix_spawnp)(child, file, actions, attributes, argv, environment);
-    return spawned(result, *child);
+    pid_t child = 0;
+    int result = real(posix_spawnp)(&child, file, actions, attributes, argv, environment);
+    return launched(result, child, pid);
 }

@@ -60,22 +60,19 @@ HOOK int daemon(int nochdir, int noclose)
     return result;
 }
 
-/*
- * For vfork.S. The child of a vfork runs in our memory and nearly always execs; what it was given counts from
- * the exec on, when the parent runs again.
+/* For vfork.S. The child runs in our memory and nearly always execs; when we run again, it has, or is dead.
  */
 __attribute__((visibility("hidden"))) __typeof__(vfork) *truefin_before_vfork(void);
 __attribute__((visibility("hidden"))) pid_t truefin_after_vfork(pid_t pid);
 
 __typeof__(vfork) *truefin_before_vfork(void)
 {
-    if (!truefin_in_vfork)
-        tree_before_fork();
     return real(vfork);
 }
 
 pid_t truefin_after_vfork(pid_t pid)
 {
-    tree_after_fork(pid > 0 ? -pid : -1);
+    if (pid > 0)
+        tree_after_launch(pid, true);
     return pid;
 }

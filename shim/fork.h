@@ -8,16 +8,20 @@
 #ifndef TRUEFIN_FORK_H
 #define TRUEFIN_FORK_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 void tree_before_fork(void);
 
-/*
- * CHILD is what fork returned: 0 in the child, -1 for failure. For a child that has execed already
- * (posix_spawn, vfork) the parent passes the pid negated: such a child is an heir only as far as it has the
- * connection at 0, 1, 2, and displaces nobody.
- */
+/* CHILD is what fork returned: 0 in the child, -1 for failure. */
 void tree_after_fork(pid_t child);
+
+/*
+ * CHILD was made by vfork or posix_spawn and has execed: it may have any of our connections at 0, 1, 2, and
+ * displaces nobody. RELEASED: an exec hook ran in it (tree_before_exec). Three links of /proc are read if we
+ * have connections, and only if one is a socket is the table walked.
+ */
+void tree_after_launch(pid_t child, bool released);
 
 /* The process that was BEFORE goes on as this fork child, and nobody else is left of it: daemon(3). */
 void tree_moved(pid_t before);
@@ -25,9 +29,10 @@ void tree_moved(pid_t before);
 /*
  * Around an exec:  tree_before_exec();  execve(...);  tree_exec_failed();
  *
- * The new program may not load us, so what only this process has is disarmed; the new program's constructor
- * adopts what it finds at 0, 1, 2 and arms it again. A claim is kept for what is at 0, 1, 2 and given up for
- * the rest.
+ * The new program may not load us: what it gets at 0, 1, 2 is released, what only this process has is
+ * disarmed. The new program's constructor adopts what it finds at 0, 1, 2 and arms it again. A claim is kept
+ * for what is at 0, 1, 2 and given up for the rest. In a vfork child only the kernel's state is changed,
+ * never the table.
  */
 void tree_before_exec(void);
 void tree_exec_failed(void);

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -110,76 +111,58 @@ bool holder_has(pid_t pid, int fd)
     return has;
 }
 
-static bool at_standard(pid_t pid, int fd)
+bool holder_has_standard(pid_t pid, int fd)
 {
+    int saved = errno;
+    ino_t wanted = holder_socket(getpid(), fd);
+    bool has = false;
+    for (int at = 0; wanted && !has && at <= STDERR_FILENO; at++)
+        has = holder_socket(pid, at) == wanted;
+    errno = saved;
+    return has;
+}
+
+/* The link of a socket reads "socket:[INODE]" (proc(5)). */
+ino_t holder_socket(pid_t pid, int at)
+{
+    static const char socket_link[] = "socket:[";
+    int saved = errno;
     char path[PATH_SIZE];
-    char wanted[PATH_SIZE];
     char link[PATH_SIZE];
-    proc_path(path, getpid(), "/fd/", fd);
-    if (!link_of(wanted, AT_FDCWD, path))
-        return false;
-    for (int at = 0; at <= STDERR_FILENO; at++) {
-        proc_path(path, pid, "/fd/", at);
-        if (link_of(link, AT_FDCWD, path) && strcmp(link, wanted) == 0)
+    proc_path(path, pid, "/fd/", at);
+    bool is_socket = link_of(link, AT_FDCWD, path) && strncmp(link, socket_link, sizeof socket_link - 1) == 0;
+    errno = saved;
+    return is_socket ? strtoul(link + sizeof socket_link - 1, NULL, 10) : 0;
+}
+
+/* Looks for the library's name in what MAPS reads; a name that two reads share is found in the second. */
+static bool names_us(int maps)
+{
+    static const char name[] = "/libtruefin.so";
+    enum { OVERLAP = sizeof name };
+    char buffer[BUFFER_SIZE + 1];
+    size_t kept = 0;
+    ssize_t size;
+    while ((size = read(maps, buffer + kept, BUFFER_SIZE - kept)) > 0) {
+        size_t end = kept + (size_t)size;
+        buffer[end] = '\0';
+        if (strstr(buffer, name))
             return true;
+        kept = end < OVERLAP ? end : OVERLAP;
+        memmove(buffer, buffer + end - kept, kept);
     }
     return false;
 }
 
-/* A fork child that is about to exec still has this library where we have it: that is not the new program's.
- */
-static bool is_new_image(const char *line)
-{
-    char *end;
-    uintptr_t low = strtoul(line, &end, 16);
-    uintptr_t high = *end == '-' ? strtoul(end + 1, &end, 16) : 0;
-    uintptr_t here = (uintptr_t)&is_new_image;
-    return !(low <= here && here < high);
-}
-
-/* The first line of maps with the library's name, and whether it is the library of an image other than ours.
- */
-static bool loaded(int maps)
-{
-    char buffer[BUFFER_SIZE + 1];
-    size_t kept = 0;
-    bool seen = false;
-    ssize_t size;
-    while ((size = read(maps, buffer + kept, BUFFER_SIZE - kept)) > 0) {
-        size_t end = kept + (size_t)size;
-        char *line = buffer;
-        char *newline;
-        buffer[end] = '\0';
-        while ((newline = memchr(line, '\n', end - (size_t)(line - buffer)))) {
-            *newline = '\0';
-            if (strstr(line, "/libtruefin.so")) {
-                seen = true;
-                if (!is_new_image(line))
-                    return false;
-            }
-            line = newline + 1;
-        }
-        kept = end - (size_t)(line - buffer);
-        if (kept == BUFFER_SIZE)
-            kept = 0;
-        memmove(buffer, line, kept);
-    }
-    return seen;
-}
-
-bool holder_serves(pid_t pid, int fd)
+bool holder_loads_us(pid_t pid)
 {
     int saved = errno;
-    bool serves = false;
-    if (at_standard(pid, fd)) {
-        char path[PATH_SIZE];
-        proc_path(path, pid, "/maps", -1);
-        int maps = open(path, O_RDONLY | O_CLOEXEC);
-        if (maps >= 0) {
-            serves = loaded(maps);
-            real(close)(maps);
-        }
-    }
+    char path[PATH_SIZE];
+    proc_path(path, pid, "/maps", -1);
+    int maps = open(path, O_RDONLY | O_CLOEXEC);
+    bool loads = maps >= 0 && names_us(maps);
+    if (maps >= 0)
+        real(close)(maps);
     errno = saved;
-    return serves;
+    return loads;
 }

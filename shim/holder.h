@@ -2,7 +2,7 @@
  * Does that process still hold this socket? Asked of the kernel, and only about connections that a fork has
  * given.
  *
- * Both keep errno and are safe in signal handlers. Where the kernel refuses to tell, the answer is false: who
+ * All keep errno and are safe in signal handlers. Where the kernel refuses to tell, the answer is false: who
  * asks then believes to be the last, and an orderly end stays one.
  */
 #ifndef TRUEFIN_HOLDER_H
@@ -17,10 +17,13 @@
  */
 bool holder_has(pid_t pid, int fd);
 
-/*
- * Has PID, which has execed, it at 0, 1 or 2, and has the program there loaded this library? Only then does
- * it know how to end it. Reads /proc/PID/maps.
- */
-bool holder_serves(pid_t pid, int fd);
+/* Has PID, which has execed, it at 0, 1 or 2? From the links of /proc. */
+bool holder_has_standard(pid_t pid, int fd);
+
+/* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
+ino_t holder_socket(pid_t pid, int at);
+
+/* Has PID loaded this library by now? Reads /proc/PID/maps. */
+bool holder_loads_us(pid_t pid);
 
 #endif

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { STANDARD = 3 }; /* descriptors that every fork gives: 0, 1, 2 */
@@ -199,11 +200,9 @@ static void bequeath(struct connection *connection, int32_t child)
     uint32_t claims = atomic_load(&connection->claims);
     if (!claims)
         return;
-    if (child > 0) {
-        if (connection->heir && !claims_change(claims, connection->heir, 0))
-            claims_change(claims, -connection->heir, 0);
-        connection->heir = child;
-    }
+    if (connection->heir && !claims_change(claims, connection->heir, 0))
+        claims_change(claims, -connection->heir, 0);
+    connection->heir = child;
     claims_add(claims, child);
 }
 
@@ -218,7 +217,7 @@ void tree_after_fork(pid_t child)
     int saved = errno;
     if (child == 0)
         tree_enter();
-    else if (child != -1 && tree_has_connections() && tree_enter())
+    else if (child > 0 && tree_has_connections() && tree_enter())
         for_each_given(self.depth, bequeath, child);
     errno = saved;
 }
@@ -232,10 +231,58 @@ static void for_each_ours(void (*act)(int, struct connection *))
     }
 }
 
-static bool is_standard(const struct connection *connection)
+/* The descriptor of ours for the socket with this inode, -1 if it is none of ours. */
+static int descriptor_of(ino_t inode)
+{
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        const struct connection *connection = table_find(fd);
+        struct stat now;
+        if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection) &&
+            fstat(fd, &now) == 0 && now.st_ino == inode)
+            return fd;
+    }
+    return -1;
+}
+
+static void gave(int fd, pid_t child, bool released)
+{
+    struct connection *connection = table_find(fd);
+    if (!connection)
+        return;
+    offer(connection, getpid());
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims)
+        claims_add(claims, -child);
+    /* Its constructor may have run already, and then it is armed for the child too. */
+    if (!released && !holder_loads_us(child))
+        act_release(fd);
+}
+
+void tree_after_launch(pid_t child, bool released)
+{
+    if (!tree_has_connections() || !tree_enter())
+        return;
+    int saved = errno;
+    for (int at = 0; at < STANDARD; at++) {
+        ino_t inode = holder_socket(child, at);
+        int fd = inode ? descriptor_of(inode) : -1;
+        if (fd >= 0)
+            gave(fd, child, released);
+    }
+    errno = saved;
+}
+
+static bool closes_on_exec(int fd)
+{
+    int flags = real(fcntl)(fd, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC);
+}
+
+/* Will the new program have it at 0, 1 or 2? */
+static bool stays_standard(const struct connection *connection)
 {
     for (int fd = 0; fd < STANDARD; fd++)
-        if (table_find(fd) == connection)
+        if (table_find(fd) == connection && !closes_on_exec(fd))
             return true;
     return false;
 }
@@ -243,38 +290,96 @@ static bool is_standard(const struct connection *connection)
 /* With close-on-exec the exec is the program's own close, and the policy may want that to be an abort. */
 static bool aborted_by_exec(int fd, const struct connection *connection)
 {
-    return connection->endings->of[EVENT_CLOSE] == ENDING_RST && (real(fcntl)(fd, F_GETFD) & FD_CLOEXEC);
+    return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
+}
+
+/* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
+static void take_along(int fd, struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims && !claims_change(claims, pid, -pid))
+        claims_add(claims, -pid);
+    if (act_release(fd))
+        atomic_fetch_or(&connection->flags, FLAG_EXEC);
+}
+
+static void leave_behind(int fd, struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims && !(claims_change(claims, pid, 0) && !claims_others(claims, pid, fd)))
+        return;
+    if ((atomic_load(&connection->flags) & FLAG_ARMED) && !outer_holds(connection, fd) &&
+        !aborted_by_exec(fd, connection)) {
+        act_disarm(fd, connection);
+        atomic_fetch_or(&connection->flags, FLAG_EXEC);
+    }
 }
 
 static void let_go(int fd, struct connection *connection)
 {
-    uint32_t claims = atomic_load(&connection->claims);
-    int32_t pid = getpid();
-    bool claimant = !claims || claims_change(claims, pid, is_standard(connection) ? -pid : 0);
-    if (!claimant || (claims && claims_others(claims, pid, fd)) || outer_holds(connection, fd))
-        return;
-    if ((atomic_load(&connection->flags) & FLAG_ARMED) && !aborted_by_exec(fd, connection)) {
-        act_disarm(fd, connection);
-        atomic_fetch_or(&connection->flags, FLAG_EXEC);
-    }
+    if (stays_standard(connection))
+        take_along(fd, connection, getpid());
+    else if (tree_is_ours(connection))
+        leave_behind(fd, connection, getpid());
 }
 
 static void take_back(int fd, struct connection *connection)
 {
     uint32_t claims = atomic_load(&connection->claims);
     int32_t pid = getpid();
-    if (claims && !claims_change(claims, -pid, pid))
+    if (claims && !claims_change(claims, -pid, tree_is_ours(connection) ? pid : 0) &&
+        tree_is_ours(connection))
         claims_add(claims, pid);
     if (atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_EXEC) & FLAG_EXEC)
         act_arm(fd, connection);
 }
 
+/* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
 static void around_exec(void (*act)(int, struct connection *))
 {
+    if (!tree_enter())
+        return;
     int saved = errno;
-    if (tree_has_connections() && tree_enter())
-        for_each_ours(act);
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        if (connection && connection->kind == KIND_CONNECTION)
+            act(fd, connection);
+    }
     errno = saved;
+}
+
+/* In a vfork child: which of 0, 1, 2 were released. The thread whose memory this is waits meanwhile. */
+static __thread unsigned released_standard __attribute__((tls_model("initial-exec")));
+
+static void release_standard(void)
+{
+    released_standard = 0;
+    for (int fd = 0; tree_has_connections() && fd < STANDARD; fd++)
+        if (!closes_on_exec(fd) && act_release(fd))
+            released_standard |= 1U << fd;
+}
+
+static void unrelease_standard(void)
+{
+    for (int fd = 0; fd < STANDARD; fd++)
+        if (released_standard & 1U << fd)
+            act_unrelease(fd);
+}
+
+void tree_before_exec(void)
+{
+    if (truefin_in_vfork)
+        release_standard();
+    else
+        around_exec(let_go);
+}
+
+void tree_exec_failed(void)
+{
+    if (truefin_in_vfork)
+        unrelease_standard();
+    else
+        around_exec(take_back);
 }
 
 void tree_moved(pid_t before)
@@ -292,16 +397,6 @@ void tree_moved(pid_t before)
             claims_change(claims, before, pid);
     }
     errno = saved;
-}
-
-void tree_before_exec(void)
-{
-    around_exec(let_go);
-}
-
-void tree_exec_failed(void)
-{
-    around_exec(take_back);
 }
 
 void tree_disarm_all(void)

@@ -85,6 +85,14 @@ void verdict_dying(enum event event)
     atomic_compare_exchange_strong(&dying, &none, (uint8_t)(event + 1));
 }
 
+/* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
+static bool is_settled(const struct connection *connection, enum ending ending)
+{
+    return ending == ENDING_RST &&
+           (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
+           atomic_load(&connection->claims) == 0;
+}
+
 void verdict_death(enum event event)
 {
     if (!tree_has_connections())
@@ -95,8 +103,11 @@ void verdict_death(enum event event)
         if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection))
             continue;
         enum ending ending = (enum ending)connection->endings->of[event];
-        bool settled = ending == ENDING_RST && (atomic_load(&connection->flags) & FLAG_ARMED);
-        if (!settled && !tree_gives_up(fd, connection))
+        if (is_settled(connection, ending)) {
+            count[ending]++;
+            continue;
+        }
+        if (!tree_gives_up(fd, connection))
             continue;
         if (ending != ENDING_KEEP && fin_is_out(fd, connection))
             ending = after_shutdown(ending);
