@@ -45,7 +45,7 @@ http_server() {
     while read -r status operations; do
         for bare in 1 ''; do
             # shellcheck disable=SC2086  # words
-            TRUEFIN_TEST_BARE=1 serve accept await_unread:18 read:18 $operations
+            TRUEFIN_TEST_BARE=1 serve accept read:18 $operations
             url=http://127.0.0.1:$port/
             TRUEFIN_TEST_BARE=$bare run "-$status" shimmed curl -sS --max-time 5 -A '' -H Accept: -H Host: "$url"
             stop_all
@@ -54,14 +54,14 @@ http_server() {
     done <<'ROWS'
 52 close
 52 exit:3
-1 write:HTTP/0.9 close
+1 write:Hello. close
 ROWS
     assert_equal "$rows" 3
 }
 
 @test "curl: a server that crashes under truefin is told from one that only ends early" {
     requires curl
-    serve accept await_unread:18 read:18 exit:3
+    serve accept read:18 exit:3
     TRUEFIN_TEST_BARE=1 run -56 shimmed curl -sS --max-time 5 -A '' -H Accept: -H Host: "http://127.0.0.1:$port/"
     assert_output --partial 'Connection reset by peer'
 }

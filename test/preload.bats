@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# Other libraries are preloaded besides, before truefin or after it: all of them do their work.
+
+load helpers
+
+# libeatmydata makes fsync do nothing; libfaketime hooks the clock's calls.
+eatmydata=libeatmydata.so
+faketime=faketime/libfaketime.so.1
+
+# library NAME: the path of a library that Debian keeps in one of the directories of the dynamic linker.
+library() {
+    local path
+    for path in /usr/lib/*/"$1" /usr/lib/"$1"; do
+        [[ -e $path ]] && echo "$path" && return
+    done
+    fail "$1 is not installed"
+}
+
+# orders NAME...: calls the function of the test once for each order of truefin and these libraries: $order is the
+# value for LD_PRELOAD. A sanitizer's library comes first in all.
+orders() {
+    local check=$1 others='' name count=0
+    shift
+    for name; do
+        others+=:$(library "$name")
+    done
+    others=${others#:}
+    for order in "$LIBTRUEFIN:$others" "$others:$LIBTRUEFIN"; do
+        order=${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$order
+        "$check"
+        stop_all
+        count=$((count + 1))
+    done
+    assert_equal "$count" 2
+}
+
+# The endings are the same as with truefin alone.
+ends_truthfully() {
+    serve LD_PRELOAD="$order" accept write:Hello. exit:3
+    peer_sees rst 6
+    server_ended exit 3
+    stop_all
+    serve LD_PRELOAD="$order" accept write:Hello. close pause
+    peer_sees fin 6
+    stop_all
+    serve LD_PRELOAD="$order" accept write:Hello. pause
+    connect_peer
+    server_said ready
+    kill_server KILL
+    peer_saw rst 6
+    stop_all
+    serve LD_PRELOAD="$order" accept write:Hello. exit:0
+    peer_sees fin 6
+    server_ended exit 0
+}
+
+@test "endings are told with libeatmydata before or after truefin" {
+    orders ends_truthfully "$eatmydata"
+}
+
+@test "endings are told with libfaketime before or after truefin" {
+    FAKETIME='@2001-02-03 04:05:06' orders ends_truthfully "$faketime"
+}
+
+@test "endings are told with libeatmydata and libfaketime before or after truefin" {
+    FAKETIME='@2001-02-03 04:05:06' orders ends_truthfully "$eatmydata" "$faketime"
+}
+
+fsync_is_eaten() {
+    run -0 strace -f -qq -e trace=fsync,fdatasync -o trace env LD_PRELOAD="$order" sync file
+    run cat trace
+    assert_output ''
+}
+
+@test "libeatmydata does its work before or after truefin" {
+    requires strace
+    without_sanitizer 'a sanitizer is not for strace'
+    touch file
+    run -0 strace -f -qq -e trace=fsync,fdatasync -o trace sync file
+    assert [ -s trace ]
+    orders fsync_is_eaten "$eatmydata"
+}
+
+time_is_fake() {
+    run -0 env LD_PRELOAD="$order" FAKETIME='@2001-02-03 04:05:06' TZ=UTC date +%Y-%m-%d
+    assert_output 2001-02-03
+}
+
+@test "libfaketime does its work before or after truefin" {
+    orders time_is_fake "$faketime"
+}
+
+python_is_well() {
+    run -3 env LD_PRELOAD="$order" FAKETIME='@2001-02-03 04:05:06' /usr/bin/python3 -c \
+        'import subprocess, sys, time; subprocess.run(["true"], check=True); print(time.gmtime().tm_year); sys.exit(3)'
+    assert_output 2001
+}
+
+@test "a program with threads and children works with all of them, in any order" {
+    requires /usr/bin/python3
+    orders python_is_well "$eatmydata" "$faketime"
+}
