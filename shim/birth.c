@@ -10,8 +10,10 @@
 #include "verdict.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /*
@@ -189,6 +191,34 @@ HOOK int fcntl64(int fd, int command, ...)
     return fcntl_with(fd, command, argument);
 }
 
+/* Another descriptor of ours for what FD is, -1 if there is none. Walks the table: for what is adopted only.
+ */
+static int twin_of(int fd)
+{
+    struct stat wanted;
+    if (fstat(fd, &wanted) != 0)
+        return -1;
+    for (int other = 0; (other = table_next(other, UINT_MAX)) >= 0; other++) {
+        const struct connection *record = table_find(other);
+        struct stat now;
+        if (other != fd && record && record->kind == KIND_CONNECTION && fstat(other, &now) == 0 &&
+            now.st_ino == wanted.st_ino)
+            return other;
+    }
+    return -1;
+}
+
+/* FD is one more descriptor for the connection of TWIN, which may have been given away before. */
+static void join(int fd, int twin)
+{
+    birth_audit(table_dup(twin, fd));
+    struct connection *record = table_find(fd);
+    if (!record || tree_is_ours(record))
+        return;
+    tree_own(record);
+    verdict_protect(fd, record);
+}
+
 void birth_adopt(int fd, bool from_above)
 {
     if (!act_is_tcp(fd) || !tree_begin())
@@ -196,6 +226,11 @@ void birth_adopt(int fd, bool from_above)
     struct endpoint peer = endpoint_peer(fd);
     if (!peer.known)
         return;
+    int twin = from_above || tree_has_disowned() ? twin_of(fd) : -1;
+    if (twin >= 0) {
+        join(fd, twin);
+        return;
+    }
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;

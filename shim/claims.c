@@ -86,13 +86,19 @@ static bool put_for(struct list *list, int32_t old, int32_t pid)
     return false;
 }
 
-void claims_add(uint32_t list, pid_t pid)
+bool claims_has(uint32_t list, pid_t pid)
 {
     struct list *at = list_at(list);
     for (int i = 0; i < PIDS; i++)
         if (atomic_load(&at->pids[i]) == pid)
-            return;
-    if (put_for(at, 0, pid))
+            return true;
+    return false;
+}
+
+void claims_add(uint32_t list, pid_t pid)
+{
+    struct list *at = list_at(list);
+    if (claims_has(list, pid) || put_for(at, 0, pid))
         return;
     for (int i = 0; i < PIDS; i++) {
         int32_t other = atomic_load(&at->pids[i]);

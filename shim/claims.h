@@ -23,6 +23,8 @@ uint32_t claims_new(pid_t self);
 /* Adds PID if it is not there. A full list loses it: then it is simply no claimant. */
 void claims_add(uint32_t list, pid_t pid);
 
+bool claims_has(uint32_t list, pid_t pid);
+
 /* Puts NEXT in OLD's place, 0 to take it out. False if OLD is not there. */
 bool claims_change(uint32_t list, pid_t old, pid_t next);
 

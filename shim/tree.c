@@ -26,6 +26,7 @@ struct owner {
 static struct {
     _Atomic(struct owner *) owner; /* NULL before the first birth */
     _Atomic int connections;       /* records that are ours to judge */
+    _Atomic int disowned;          /* records that were ours, and were passed on */
     _Atomic bool stop_noted;
     _Atomic bool ask_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
     uint32_t depth;       /* forks between the first process that tracked something and this one */
@@ -168,8 +169,11 @@ static bool last_claimant(uint32_t claims, int fd)
 
 bool tree_gives_up(int fd, struct connection *connection)
 {
-    if (!tree_is_ours(connection))
+    if (!tree_is_ours(connection)) {
+        if (connection->depth == NOBODY)
+            atomic_fetch_sub(&self.disowned, 1);
         return false;
+    }
     atomic_fetch_sub(&self.connections, 1);
     uint32_t claims = atomic_load(&connection->claims);
     if (claims && !last_claimant(claims, fd))
@@ -183,8 +187,8 @@ bool tree_gives_up(int fd, struct connection *connection)
     return false;
 }
 
-/* Before the fork: the list must be there for both. */
-static void offer(struct connection *connection, int32_t pid)
+/* The list must be there for both before the fork, or before the child that has execed is put on it. */
+static void make_claims(struct connection *connection, int32_t pid)
 {
     uint32_t none = 0;
     if (atomic_load(&connection->claims))
@@ -192,6 +196,15 @@ static void offer(struct connection *connection, int32_t pid)
     uint32_t list = claims_new(pid);
     if (list && !atomic_compare_exchange_strong(&connection->claims, &none, list))
         claims_change(list, pid, 0);
+}
+
+/* Who is no claimant any more, because a later fork gave it to another, has nothing to hand on. */
+static void offer(struct connection *connection, int32_t pid)
+{
+    make_claims(connection, pid);
+    uint32_t claims = atomic_load(&connection->claims);
+    if (claims && !claims_has(claims, pid))
+        tree_disown(connection);
 }
 
 /* After it, in the parent: CHILD is the heir now, and the one before is not. */
@@ -249,13 +262,14 @@ static void gave(int fd, pid_t child, bool released)
     struct connection *connection = table_find(fd);
     if (!connection)
         return;
-    offer(connection, getpid());
+    make_claims(connection, getpid());
     uint32_t claims = atomic_load(&connection->claims);
     if (claims)
         claims_add(claims, -child);
-    /* Its constructor may have run already, and then it is armed for the child too. */
-    if (!released && !holder_loads_us(child))
-        act_release(fd);
+    /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
+     */
+    if (!released && !holder_loads_us(child) && act_release(fd) && holder_loads_us(child))
+        act_unrelease(fd);
 }
 
 void tree_after_launch(pid_t child, bool released)
@@ -408,6 +422,23 @@ void tree_disown(struct connection *connection)
 {
     connection->depth = NOBODY;
     atomic_fetch_sub(&self.connections, 1);
+    atomic_fetch_add(&self.disowned, 1);
+}
+
+bool tree_has_disowned(void)
+{
+    return atomic_load(&self.disowned) > 0;
+}
+
+void tree_own(struct connection *connection)
+{
+    if (connection->depth == NOBODY)
+        atomic_fetch_sub(&self.disowned, 1);
+    connection->depth = self.depth;
+    connection->claims = 0;
+    connection->heir = 0;
+    got_last = table_name_of(connection);
+    atomic_fetch_add(&self.connections, 1);
 }
 
 void tree_shares_memory(void)

@@ -18,6 +18,11 @@ void verdict_birth(int fd, struct connection *connection, const struct facts *fa
     connection->endings = policy_decide(config.policy, facts);
     connection->kind = KIND_CONNECTION;
     tree_born(connection);
+    verdict_protect(fd, connection);
+}
+
+void verdict_protect(int fd, struct connection *connection)
+{
     if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
         act_arm(fd, connection);
 }

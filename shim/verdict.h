@@ -11,6 +11,9 @@
 /* A connection has been born on FD: find its rule; arm it if the rule wants a crash to be an abort. */
 void verdict_birth(int fd, struct connection *connection, const struct facts *facts);
 
+/* Arm a connection that is ours, if its rule wants that. */
+void verdict_protect(int fd, struct connection *connection);
+
 /*
  * The program gives up FD. Takes it out of the table; if that was this process's last descriptor for the
  * connection, and the connection is this process's to end, acts. BUFFERED: bytes that stdio has read from it
