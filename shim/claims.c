@@ -95,10 +95,26 @@ bool claims_has(uint32_t list, pid_t pid)
     return false;
 }
 
+/* The place behind the last claimant. */
+static int end_of(const struct list *list)
+{
+    int end = PIDS;
+    while (end > 0 && atomic_load(&list->pids[end - 1]) == 0)
+        end--;
+    return end;
+}
+
 void claims_add(uint32_t list, pid_t pid)
 {
     struct list *at = list_at(list);
-    if (claims_has(list, pid) || put_for(at, 0, pid))
+    if (claims_has(list, pid))
+        return;
+    for (int i = end_of(at); i < PIDS; i++) {
+        int32_t none = 0;
+        if (atomic_compare_exchange_strong(&at->pids[i], &none, pid))
+            return;
+    }
+    if (put_for(at, 0, pid))
         return;
     for (int i = 0; i < PIDS; i++) {
         int32_t other = atomic_load(&at->pids[i]);
@@ -107,21 +123,33 @@ void claims_add(uint32_t list, pid_t pid)
     }
 }
 
+void claims_displace(uint32_t list, pid_t pid)
+{
+    struct list *at = list_at(list);
+    for (int i = PIDS - 1; i >= 0 && atomic_load(&at->pids[i]) != pid; i--) {
+        int32_t later = atomic_load(&at->pids[i]);
+        if (later > 0)
+            atomic_compare_exchange_strong(&at->pids[i], &later, 0);
+    }
+}
+
 bool claims_change(uint32_t list, pid_t old, pid_t next)
 {
     return put_for(list_at(list), old, next);
 }
 
-bool claims_others(uint32_t list, pid_t self, int fd)
+pid_t claims_other(uint32_t list, pid_t self, int fd)
 {
     struct list *at = list_at(list);
-    for (int i = 0; i < PIDS; i++) {
+    pid_t found = 0;
+    for (int i = 0; i < PIDS && found <= 0; i++) {
         int32_t pid = atomic_load(&at->pids[i]);
         if (pid == 0 || pid == self || pid == -self)
             continue;
         if (pid > 0 ? holder_has(pid, fd) : holder_has_standard(-pid, fd))
-            return true;
-        atomic_compare_exchange_strong(&at->pids[i], &pid, 0);
+            found = pid;
+        else
+            atomic_compare_exchange_strong(&at->pids[i], &pid, 0);
     }
-    return false;
+    return found;
 }

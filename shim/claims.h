@@ -20,7 +20,7 @@
 /* A new list with SELF in it; 0 without memory. */
 uint32_t claims_new(pid_t self);
 
-/* Adds PID if it is not there. A full list loses it: then it is simply no claimant. */
+/* Adds PID, behind all others, if it is not there. A full list loses it: then it is simply no claimant. */
 void claims_add(uint32_t list, pid_t pid);
 
 bool claims_has(uint32_t list, pid_t pid);
@@ -28,8 +28,13 @@ bool claims_has(uint32_t list, pid_t pid);
 /* Puts NEXT in OLD's place, 0 to take it out. False if OLD is not there. */
 bool claims_change(uint32_t list, pid_t old, pid_t next);
 
-/* Is there, besides SELF (in either form), a claimant that still holds the caller's FD? Forgets those that do
- * not. */
-bool claims_others(uint32_t list, pid_t self, int fd);
+/* Takes out all who came after PID and have not execed: they had it from PID, or from one who had. */
+void claims_displace(uint32_t list, pid_t pid);
+
+/*
+ * A claimant besides SELF (in either form) that still holds the caller's FD, one that has not execed before
+ * others; 0 if there is none. Forgets those that do not hold it.
+ */
+pid_t claims_other(uint32_t list, pid_t self, int fd);
 
 #endif

@@ -133,7 +133,6 @@ struct connection *table_new(int fd, enum kind kind)
     record->linger_seconds = 0;
     record->depth = 0;
     record->claims = 0;
-    record->heir = 0;
     record->number = number;
     record->port = 0;
     record->kind = (uint8_t)kind;

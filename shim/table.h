@@ -42,6 +42,7 @@ enum {
     FLAG_ADOPTED = 16,     /* came from the process above us, with which we share no list of claims */
     FLAG_EXEC = 32,        /* disarmed for an exec that is under way */
     FLAG_FOUND_ARMED = 64, /* was armed when it was adopted */
+    FLAG_CLAIMANT = 128,   /* before the exec that is under way we were one */
 };
 
 struct connection {
@@ -50,7 +51,6 @@ struct connection {
     int32_t linger_seconds;        /* the program's own l_linger */
     uint32_t depth;                /* of the process that it belongs to; tree.h */
     _Atomic uint32_t claims;       /* who else may have it, 0 for nobody; claims.h */
-    int32_t heir;                  /* the child that the last fork gave it to, 0 for none; tree.c */
     uint32_t number;               /* of this record; table.c */
     uint16_t port;                 /* local port, host order, if FLAG_PORT */
     uint8_t kind;

@@ -77,7 +77,6 @@ static void inherit(struct connection *connection, int32_t pid)
     else
         tree_adopted(connection);
     connection->depth = self.depth;
-    connection->heir = 0;
     atomic_fetch_add(&self.connections, 1);
 }
 
@@ -164,7 +163,7 @@ static bool outer_holds(const struct connection *connection, int fd)
 static bool last_claimant(uint32_t claims, int fd)
 {
     int32_t pid = getpid();
-    return claims_change(claims, pid, 0) && !claims_others(claims, pid, fd);
+    return claims_change(claims, pid, 0) && claims_other(claims, pid, fd) == 0;
 }
 
 bool tree_gives_up(int fd, struct connection *connection)
@@ -207,15 +206,13 @@ static void offer(struct connection *connection, int32_t pid)
         tree_disown(connection);
 }
 
-/* After it, in the parent: CHILD is the heir now, and the one before is not. */
+/* After it, in the parent: CHILD is the heir now, and the one before is not, nor whom that one gave it to. */
 static void bequeath(struct connection *connection, int32_t child)
 {
     uint32_t claims = atomic_load(&connection->claims);
     if (!claims)
         return;
-    if (connection->heir && !claims_change(claims, connection->heir, 0))
-        claims_change(claims, -connection->heir, 0);
-    connection->heir = child;
+    claims_displace(claims, getpid());
     claims_add(claims, child);
 }
 
@@ -307,23 +304,46 @@ static bool aborted_by_exec(int fd, const struct connection *connection)
     return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
 }
 
+/*
+ * On the way to an exec: stand on the list as one who holds only what is at 0, 1, 2, in the same place, for
+ * the exec may fail. Were we on it?
+ */
+static bool change_claim(struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    bool claimant = !claims || claims_change(claims, pid, -pid);
+    if (claimant)
+        atomic_fetch_or(&connection->flags, FLAG_CLAIMANT);
+    return claimant;
+}
+
 /* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
 static void take_along(int fd, struct connection *connection, int32_t pid)
 {
-    uint32_t claims = atomic_load(&connection->claims);
-    if (claims && !claims_change(claims, pid, -pid))
-        claims_add(claims, -pid);
+    if (!change_claim(connection, pid))
+        claims_add(atomic_load(&connection->claims), -pid);
     if (act_release(fd))
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
 }
 
+/*
+ * If only programs that have execed hold it besides us, they take our leaked copy for a holder's, and leave
+ * it to end when that is closed, where we do not see it: an armed one would be aborted by a good end.
+ */
 static void leave_behind(int fd, struct connection *connection, int32_t pid)
 {
-    uint32_t claims = atomic_load(&connection->claims);
-    if (claims && !(claims_change(claims, pid, 0) && !claims_others(claims, pid, fd)))
+    if (!change_claim(connection, pid))
         return;
-    if ((atomic_load(&connection->flags) & FLAG_ARMED) && !outer_holds(connection, fd) &&
-        !aborted_by_exec(fd, connection)) {
+    uint32_t claims = atomic_load(&connection->claims);
+    pid_t other = claims ? claims_other(claims, pid, fd) : 0;
+    if (other > 0 || outer_holds(connection, fd))
+        return;
+    if (other < 0 && !closes_on_exec(fd)) {
+        if (act_release(fd))
+            atomic_fetch_or(&connection->flags, FLAG_EXEC);
+    } else if (other == 0 && aborted_by_exec(fd, connection)) {
+        act_arm(fd, connection);
+    } else if (other == 0 && (atomic_load(&connection->flags) & FLAG_ARMED)) {
         act_disarm(fd, connection);
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
     }
@@ -339,13 +359,16 @@ static void let_go(int fd, struct connection *connection)
 
 static void take_back(int fd, struct connection *connection)
 {
+    const uint8_t ours = FLAG_EXEC | FLAG_CLAIMANT;
+    uint8_t flags = atomic_fetch_and(&connection->flags, (uint8_t)~ours);
     uint32_t claims = atomic_load(&connection->claims);
     int32_t pid = getpid();
-    if (claims && !claims_change(claims, -pid, tree_is_ours(connection) ? pid : 0) &&
-        tree_is_ours(connection))
+    if (claims && !claims_change(claims, -pid, flags & FLAG_CLAIMANT ? pid : 0) && (flags & FLAG_CLAIMANT))
         claims_add(claims, pid);
-    if (atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_EXEC) & FLAG_EXEC)
+    if (flags & FLAG_EXEC)
         act_arm(fd, connection);
+    else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && tree_is_ours(connection))
+        act_disarm(fd, connection);
 }
 
 /* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
@@ -436,7 +459,6 @@ void tree_own(struct connection *connection)
         atomic_fetch_sub(&self.disowned, 1);
     connection->depth = self.depth;
     connection->claims = 0;
-    connection->heir = 0;
     got_last = table_name_of(connection);
     atomic_fetch_add(&self.connections, 1);
 }

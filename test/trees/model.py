@@ -31,7 +31,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D4  An exec with a copy at 0, 1, 2 makes the process a holder behind all others, whoever its parent is, also of
       a connection whose owner had ended it well while other copies lived on ("whichever of fork, parent's close
       and exec comes first").
-  D5  A CLOEXEC copy that an exec takes away is the event `close` ("the program gives up its last descriptor").
+  D5  A CLOEXEC copy that an exec takes away is the event `close` ("the program gives up its last descriptor"). But what is
+      unread is not discarded for it: "a failed exec leaves all as it was", and whether it fails is known too late.
   D6  A copy above 2 that the last holder leaks by exec has left our sight: the kernel's rule, whatever the policy
       ("before a socket leaves our sight disarm it").
   D7  Sending a descriptor gives the connection away: the message takes the sender's place in the chain, and the
@@ -40,7 +41,7 @@ Decisions where the sentences leave a case open, marked in the code by their num
       A sender that keeps a copy is no holder any more; if the receiver dies badly before the sender closes that
       copy well, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
   D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
-      disarmed for it, so if another holder crashes as the last one afterwards, FIN and RST are both right.
+      disarmed for it, so if a signal ends another holder as the last one afterwards, FIN and RST are both right.
   D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
   D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
       ending early, but no other one.
@@ -55,8 +56,13 @@ Decisions where the sentences leave a case open, marked in the code by their num
       of these) counts; giving these up is its `close`, whatever else leaked into it.
   D16 A leaked copy that the program itself puts at 0, 1, 2 later is not generated: whether it counts is open.
   D17 Holders that can't know of each other: a second one by exec or beside a message, one by exec whose parent is no
-      holder, a message sent while others hold it too, a program that takes up by exec what its owner's crash has
-      decided. Whoever is last then, FIN and RST are both taken.
+      holder, a fork beside one by exec, a message sent while others hold it too, a program that takes up by exec what
+      its owner's crash has decided. Whoever is last then, FIN and RST are both taken.
+  D18 An exec forgets. What a program that took the connection up by exec has forked is known to that program only: once it
+      is gone, those above it can't know of its heirs, nor it, once its parent is gone, of other holders. Nor does a holder
+      that execs know any more whom it had given it to.
+  D19 Whoever leaks its copy through exec while a program that took the connection up by exec holds it leaves that
+      (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -172,8 +178,10 @@ class World:
         """p gives c up. caught: code of ours runs at it."""
         if not self.policy or p.name not in c.chain:
             return
+        place = c.chain.index(p.name)
         c.chain.remove(p.name)
         if c.chain:
+            c.strangers |= p.name in c.by_exec and (0 < place < len(c.chain) or p.parent not in c.chain)  # D18
             return
         if c.strangers:
             c.decision = "either"                                       # D17
@@ -188,7 +196,7 @@ class World:
         unread = c.unread
         if ending == "fin" and caught:
             c.unread = 0                                                # D9
-        if ending == "rst" and event == "crash" and c.disarmed:
+        if ending == "rst" and event in ("crash", "stop") and c.disarmed:
             c.decision = "either"                                       # D8
         if ending == "rst" and any(q is not p and q.alive and c in q.fds.values() for q in c.senders):
             c.decision = "either"                                       # D7
@@ -213,8 +221,9 @@ class World:
             at_standard = any(p.fds.get(n) is c for n in (0, 1, 2))
             if p.sees and p.name in c.chain and (c is p.last or at_standard):
                 place = c.chain.index(p.name) + 1
-                c.chain[place:] = [q.name] + [n for n in c.chain[place:] if n not in c.heirs]
+                c.chain[place:] = [q.name] + [n for n in c.chain[place:] if n not in c.heirs or n in c.by_exec]
                 c.heirs.add(q.name)
+                c.strangers |= bool(set(c.chain[:place]) & c.by_exec - {p.name} or set(c.chain[place:]) & c.by_exec)  # D17
                 if c is p.last:
                     q.last = c                                          # D2
 
@@ -225,19 +234,21 @@ class World:
         for c in before if self.policy else []:
             left = {n for n, held in kept.items() if held is c}
             if not left:
-                self.leave(c, p, "close")                               # D5
+                self.leave(c, p, "close", caught=False)                 # D5
             elif left & {0, 1, 2}:
+                c.strangers |= bool(set(c.chain) - {p.name} & c.by_exec)                 # D17
                 if p.name not in c.chain:
-                    c.strangers |= (bool(set(c.chain) & c.by_exec) or (c.chain and p.parent not in c.chain)
-                                    or c.decision == "rst")                              # D17
-                    c.by_exec.add(p.name)
+                    c.strangers |= bool(c.chain and p.parent not in c.chain) or c.decision == "rst"   # D17
                     c.chain.append(p.name)                              # D4
+                c.by_exec.add(p.name)
+                c.strangers |= c.chain[-1] != p.name                    # D18
                 c.decision = None
                 c.disarmed = program not in LOADS_US                    # D8
             else:
                 if p.name in c.chain:
                     c.leakers.append(p)
                 self.release(c, p.name)                                 # D6, D11
+                c.strangers |= bool(set(c.chain) & c.by_exec)                            # D19
         p.fds, p.cloexec, p.last = kept, set(), None
         p.untracked = {n for n in kept if n > 2}                        # D15
         p.sees = program in LOADS_US
@@ -342,7 +353,7 @@ class World:
 
     def send_by_peer(self, name, count):
         c = self.connections.get(name)
-        if not c or c.ended or c.shut or c.decision or (self.policy and not c.chain):
+        if not c or c.ended or c.shut or c.decision or c.strangers or (self.policy and not c.chain):
             return False
         for p in self.processes.values():
             for n, held in p.fds.items():
@@ -358,7 +369,7 @@ class World:
 
     def do_read(self, p, fd):
         c = self.holding(p, fd)
-        if not c or not c.unread or c.decision:
+        if not c or not c.unread or c.decision or c.strangers:
             return False
         self.tell(p, "read", p.names[fd], c.unread)
         self.expect = c.unread
