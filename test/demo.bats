@@ -16,6 +16,9 @@ demo() {
     refute_output --partial $'\e'
     run ls
     assert_output ''
+    # All that it starts writes to files in its directory.
+    run grep -F "$PWD/tmp." <(readlink /proc/[0-9]*/fd/1 2>/dev/null)
+    assert_output ''
 }
 
 @test "demo: colours are for a terminal, or for who asks for them, and not for who refuses them" {
