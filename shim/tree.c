@@ -317,12 +317,23 @@ static bool change_claim(struct connection *connection, int32_t pid)
     return claimant;
 }
 
+/* We adopted it as we found it, not armed, and so it is left to the next program. */
+static bool is_only_ours(const struct connection *connection)
+{
+    return (atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_FOUND_ARMED)) == FLAG_ADOPTED;
+}
+
 /* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
 static void take_along(int fd, struct connection *connection, int32_t pid)
 {
+    bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
     if (!change_claim(connection, pid))
         claims_add(atomic_load(&connection->claims), -pid);
-    if (act_release(fd))
+    if (is_only_ours(connection))
+        act_disarm(fd, connection);
+    else
+        armed = act_release(fd);
+    if (armed)
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
 }
 

@@ -19,7 +19,7 @@
 
 static long raw(long number, long a, long b, long c, long d, long e, long f)
 {
-    long result;
+    long result = -1;
 #if defined(__x86_64__)
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;

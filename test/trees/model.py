@@ -56,7 +56,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
       of these) counts; giving these up is its `close`, whatever else leaked into it.
   D16 A leaked copy that the program itself puts at 0, 1, 2 later is not generated: whether it counts is open.
   D17 Holders that can't know of each other: a second one by exec or beside a message, one by exec whose parent is no
-      holder, a fork beside one by exec, a message sent while others hold it too, a program that takes up by exec what
+      holder, a fork beside one by exec, a shell of system(3) beside one that does
+      not load us or run by no holder, a message sent while others hold it too, a program that takes up by exec what
       its owner's crash has decided. Whoever is last then, FIN and RST are both taken.
   D18 An exec forgets. What a program that took the connection up by exec has forked is known to that program only: once it
       is gone, those above it can't know of its heirs, nor it, once its parent is gone, of other holders. Nor does a holder
@@ -238,7 +239,7 @@ class World:
             elif left & {0, 1, 2}:
                 c.strangers |= bool(set(c.chain) - {p.name} & c.by_exec)                 # D17
                 if p.name not in c.chain:
-                    c.strangers |= bool(c.chain and p.parent not in c.chain) or c.decision == "rst"   # D17
+                    c.strangers |= bool(c.chain and p.parent not in c.chain) or c.decision in ("rst", "either")   # D17
                     c.chain.append(p.name)                              # D4
                 c.by_exec.add(p.name)
                 c.strangers |= c.chain[-1] != p.name                    # D18
@@ -549,8 +550,9 @@ class World:
         shell.fds = {n: c for n, c in p.fds.items() if n < 3 and n not in p.cloexec}
         for c in shell.connections() if self.policy else []:
             if p.name in c.chain:
+                c.strangers |= c.disarmed                               # D17
                 continue                                                # it leaves before p does
-            c.strangers |= bool(set(c.chain) & c.by_exec)               # D17
+            c.strangers = True                                          # D17
             c.chain.append(shell.name)                                  # D4
             c.decision = None
             self.leave(c, shell, {"exit 0": "exit", "exit 3": "exit-error"}.get(" ".join(words), "crash"),
