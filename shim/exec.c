@@ -1,4 +1,4 @@
-#include "fork.h"
+#include "launch.h"
 #include "libc.h"
 
 #include <errno.h>
@@ -7,43 +7,43 @@
 /* An exec that returns has failed: all is as it was. */
 static int failed(int result)
 {
-    tree_exec_failed();
+    launch_exec_failed();
     return result;
 }
 
 HOOK int execve(const char *path, char *const argv[], char *const environment[])
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(execve)(path, argv, environment));
 }
 
 HOOK int execv(const char *path, char *const argv[])
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(execv)(path, argv));
 }
 
 HOOK int execvp(const char *file, char *const argv[])
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(execvp)(file, argv));
 }
 
 HOOK int execvpe(const char *file, char *const argv[], char *const environment[])
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(execvpe)(file, argv, environment));
 }
 
 HOOK int fexecve(int fd, char *const argv[], char *const environment[])
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(fexecve)(fd, argv, environment));
 }
 
 HOOK int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
-    tree_before_exec();
+    launch_before_exec();
     return failed(real(execveat)(directory, path, argv, environment, flags));
 }
 
@@ -112,7 +112,7 @@ static int launched(int result, pid_t child, pid_t *pid)
         return result;
     if (pid)
         *pid = child;
-    tree_after_launch(child, false);
+    launch_after(child, false);
     return 0;
 }
 

@@ -1,5 +1,6 @@
 #include "fork.h"
 
+#include "launch.h"
 #include "libc.h"
 #include "tree.h"
 #include "verdict.h"
@@ -73,6 +74,6 @@ __typeof__(vfork) *truefin_before_vfork(void)
 pid_t truefin_after_vfork(pid_t pid)
 {
     if (pid > 0)
-        tree_after_launch(pid, true);
+        launch_after(pid, true);
     return pid;
 }

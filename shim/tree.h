@@ -52,6 +52,12 @@ void tree_own(struct connection *connection);
 /* Disarm all that is ours: from now on the kernel decides. Walks the table. */
 void tree_disarm_all(void);
 
+/* The list of those who may have CONNECTION (claims.h), made if there is none; 0 without memory. */
+uint32_t tree_claims(struct connection *connection);
+
+/* It came from the process above us, with which we share no list: does that still hold it? */
+bool tree_outer_holds(const struct connection *connection, int fd);
+
 /* Has this process any connection to judge? One load: exits need walk nothing. */
 bool tree_has_connections(void);
 

@@ -1,0 +1,203 @@
+#include "launch.h"
+
+#include "act.h"
+#include "claims.h"
+#include "fork.h"
+#include "holder.h"
+#include "libc.h"
+#include "table.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+enum { STANDARD = 3 }; /* descriptors by which a new program can have a connection: 0, 1, 2 */
+
+/* The descriptor of ours for the socket with this inode, -1 if it is none of ours. */
+static int descriptor_of(ino_t inode)
+{
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        const struct connection *connection = table_find(fd);
+        struct stat now;
+        if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection) &&
+            fstat(fd, &now) == 0 && now.st_ino == inode)
+            return fd;
+    }
+    return -1;
+}
+
+static void gave(int fd, pid_t child, bool released)
+{
+    struct connection *connection = table_find(fd);
+    if (!connection)
+        return;
+    uint32_t claims = tree_claims(connection);
+    if (claims)
+        claims_add(claims, -child);
+    /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
+     */
+    if (!released && !holder_loads_us(child) && act_release(fd) && holder_loads_us(child))
+        act_unrelease(fd);
+}
+
+void launch_after(pid_t child, bool released)
+{
+    if (!tree_has_connections() || !tree_enter())
+        return;
+    int saved = errno;
+    for (int at = 0; at < STANDARD; at++) {
+        ino_t inode = holder_socket(child, at);
+        int fd = inode ? descriptor_of(inode) : -1;
+        if (fd >= 0)
+            gave(fd, child, released);
+    }
+    errno = saved;
+}
+
+static bool closes_on_exec(int fd)
+{
+    int flags = real(fcntl)(fd, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC);
+}
+
+/* Will the new program have it at 0, 1 or 2? */
+static bool stays_standard(const struct connection *connection)
+{
+    for (int fd = 0; fd < STANDARD; fd++)
+        if (table_find(fd) == connection && !closes_on_exec(fd))
+            return true;
+    return false;
+}
+
+/* With close-on-exec the exec is the program's own close, and the policy may want that to be an abort. */
+static bool aborted_by_exec(int fd, const struct connection *connection)
+{
+    return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
+}
+
+/*
+ * On the way to an exec: stand on the list as one who holds only what is at 0, 1, 2, in the same place, for
+ * the exec may fail. Were we on it?
+ */
+static bool change_claim(struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    bool claimant = !claims || claims_change(claims, pid, -pid);
+    if (claimant)
+        atomic_fetch_or(&connection->flags, FLAG_CLAIMANT);
+    return claimant;
+}
+
+/* We adopted it as we found it, not armed, and so it is left to the next program. */
+static bool is_only_ours(const struct connection *connection)
+{
+    return (atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_FOUND_ARMED)) == FLAG_ADOPTED;
+}
+
+/* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
+static void take_along(int fd, struct connection *connection, int32_t pid)
+{
+    bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
+    if (!change_claim(connection, pid))
+        claims_add(atomic_load(&connection->claims), -pid);
+    if (is_only_ours(connection))
+        act_disarm(fd, connection);
+    else
+        armed = act_release(fd);
+    if (armed)
+        atomic_fetch_or(&connection->flags, FLAG_EXEC);
+}
+
+/*
+ * If only programs that have execed hold it besides us, they take our leaked copy for a holder's, and leave
+ * it to end when that is closed, where we do not see it: an armed one would be aborted by a good end.
+ */
+static void leave_behind(int fd, struct connection *connection, int32_t pid)
+{
+    if (!change_claim(connection, pid))
+        return;
+    uint32_t claims = atomic_load(&connection->claims);
+    pid_t other = claims ? claims_other(claims, pid, fd) : 0;
+    if (other > 0 || tree_outer_holds(connection, fd))
+        return;
+    if (other < 0 && !closes_on_exec(fd)) {
+        if (act_release(fd))
+            atomic_fetch_or(&connection->flags, FLAG_EXEC);
+    } else if (other == 0 && aborted_by_exec(fd, connection)) {
+        act_arm(fd, connection);
+    } else if (other == 0 && (atomic_load(&connection->flags) & FLAG_ARMED)) {
+        act_disarm(fd, connection);
+        atomic_fetch_or(&connection->flags, FLAG_EXEC);
+    }
+}
+
+static void let_go(int fd, struct connection *connection)
+{
+    if (stays_standard(connection))
+        take_along(fd, connection, getpid());
+    else if (tree_is_ours(connection))
+        leave_behind(fd, connection, getpid());
+}
+
+static void take_back(int fd, struct connection *connection)
+{
+    const uint8_t ours = FLAG_EXEC | FLAG_CLAIMANT;
+    uint8_t flags = atomic_fetch_and(&connection->flags, (uint8_t)~ours);
+    uint32_t claims = atomic_load(&connection->claims);
+    int32_t pid = getpid();
+    if (claims && !claims_change(claims, -pid, flags & FLAG_CLAIMANT ? pid : 0) && (flags & FLAG_CLAIMANT))
+        claims_add(claims, pid);
+    if (flags & FLAG_EXEC)
+        act_arm(fd, connection);
+    else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && tree_is_ours(connection))
+        act_disarm(fd, connection);
+}
+
+/* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
+static void around_exec(void (*act)(int, struct connection *))
+{
+    if (!tree_enter())
+        return;
+    int saved = errno;
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        if (connection && connection->kind == KIND_CONNECTION)
+            act(fd, connection);
+    }
+    errno = saved;
+}
+
+/* In a vfork child: which of 0, 1, 2 were released. The thread whose memory this is waits meanwhile. */
+static __thread unsigned released_standard __attribute__((tls_model("initial-exec")));
+
+static void release_standard(void)
+{
+    released_standard = 0;
+    for (int fd = 0; tree_has_connections() && fd < STANDARD; fd++)
+        if (!closes_on_exec(fd) && act_release(fd))
+            released_standard |= 1U << fd;
+}
+
+static void unrelease_standard(void)
+{
+    for (int fd = 0; fd < STANDARD; fd++)
+        if (released_standard & 1U << fd)
+            act_unrelease(fd);
+}
+
+void launch_before_exec(void)
+{
+    if (truefin_in_vfork)
+        release_standard();
+    else
+        around_exec(let_go);
+}
+
+void launch_exec_failed(void)
+{
+    if (truefin_in_vfork)
+        unrelease_standard();
+    else
+        around_exec(take_back);
+}
