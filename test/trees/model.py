@@ -55,7 +55,7 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D15 "Leaked descriptors above are not adopted": in a program that was executed, only what it got at 0, 1, 2 (and dups
       of these) counts; giving these up is its `close`, whatever else leaked into it.
   D16 A leaked copy that the program itself puts at 0, 1, 2 later is not generated: whether it counts is open.
-  D17 Holders that can't know of each other: a second one by exec or beside a message, one by exec whose parent is no
+  D17 Holders that can't know of each other: a fork child that execs with what was not given to it, a second one by exec or beside a message, one by exec whose parent is no
       holder, a fork beside one by exec, a shell of system(3) beside one that does
       not load us or run by no holder, a message sent while others hold it too, a program that takes up by exec what
       its owner's crash has decided. Whoever is last then, FIN and RST are both taken.
@@ -228,7 +228,7 @@ class World:
                 if c is p.last:
                     q.last = c                                          # D2
 
-    def exec_in(self, p, program):
+    def exec_in(self, p, program, launched=False):
         """p becomes another program: what it keeps, and what its connections lose."""
         before = p.connections()
         kept = {n: c for n, c in p.fds.items() if n not in p.cloexec}
@@ -239,7 +239,8 @@ class World:
             elif left & {0, 1, 2}:
                 c.strangers |= bool(set(c.chain) - {p.name} & c.by_exec)                 # D17
                 if p.name not in c.chain:
-                    c.strangers |= bool(c.chain and p.parent not in c.chain) or c.decision in ("rst", "either")   # D17
+                    known = launched and p.parent in c.chain
+                    c.strangers |= bool(c.chain and not known) or c.decision in ("rst", "either")   # D17
                     c.chain.append(p.name)                              # D4
                 c.by_exec.add(p.name)
                 c.strangers |= c.chain[-1] != p.name                    # D18
@@ -522,7 +523,7 @@ class World:
             return False
         self.tell(p, "launch", how, program, *words)
         self.ready = name
-        self.exec_in(q, program)                                        # D3: no gift before it
+        self.exec_in(q, program, launched=True)                         # D3: no gift before it
 
     def do_vfork_exit(self, p, code, *fds):
         numbers = [p.names[fd] for fd in fds if fd in p.names]
