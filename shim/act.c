@@ -43,13 +43,13 @@ void act_arm(int fd, struct connection *connection)
 void act_disarm(int fd, struct connection *connection)
 {
     int saved = errno;
-    uint8_t flags = atomic_load(&connection->flags);
+    uint16_t flags = atomic_load(&connection->flags);
     /* Another process may have armed what we share with it. */
-    bool maybe_armed = (flags & FLAG_ARMED) || atomic_load(&connection->claims);
+    bool maybe_armed = (flags & (FLAG_ARMED | FLAG_FOUND_ARMED)) || atomic_load(&connection->claims);
     if (maybe_armed && !quiet()) {
         if (!own_abort(connection))
             set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
-        atomic_fetch_and(&connection->flags, (uint8_t)~FLAG_ARMED);
+        atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_ARMED);
     }
     errno = saved;
 }

@@ -26,8 +26,9 @@ void birth_audit(bool missed_a_close)
         return;
     config_degrade(STATE_BLIND);
     tree_disarm_all();
-    record_note("this program closes descriptors where no hook sees it (io_uring, inline system calls): "
-                "nothing is armed any more");
+    record_note(
+        "this program closes descriptors where no hook sees it (io_uring, inline system calls, CLONE_FILES): "
+        "nothing is armed any more");
 }
 
 /* A socket that we did not see being made: ask the kernel once. */

@@ -2,6 +2,7 @@
 
 #include "birth.h"
 #include "libc.h"
+#include "sink.h"
 #include "stdio_buffer.h"
 #include "table.h"
 #include "tree.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <sys/single_threaded.h>
 
 void ending_of(int fd)
 {
@@ -17,8 +19,17 @@ void ending_of(int fd)
         verdict_close(fd, 0);
 }
 
+/* In a vfork child it is the child's. */
+static void stderr_ends(void)
+{
+    if (tree_enter())
+        sink_stderr_closed();
+}
+
 HOOK int close(int fd)
 {
+    if (fd == STDERR_FILENO)
+        stderr_ends();
     ending_of(fd);
     return real(close)(fd);
 }
@@ -58,7 +69,8 @@ static bool close_range_works(void)
 
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
-    bool closes = first <= last && !(flags & ~CLOSE_RANGE_UNSHARE);
+    /* With UNSHARE a thread leaves the descriptors of the others alone. */
+    bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && __libc_single_threaded));
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && tree_enter() &&
         close_range_works())
         verdict_close_range(first, last);

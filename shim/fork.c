@@ -1,5 +1,6 @@
 #include "fork.h"
 
+#include "birth.h"
 #include "launch.h"
 #include "libc.h"
 #include "tree.h"
@@ -36,6 +37,8 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     void *child_tid = va_arg(more, void *);
     va_end(more);
     bool is_fork = !(flags & CLONE_VM);
+    if (is_fork && (flags & CLONE_FILES))
+        birth_audit(true);
     if (is_fork)
         tree_before_fork();
     else if (!(flags & CLONE_THREAD))

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-enum { PATH_SIZE = 64, BUFFER_SIZE = 4096 };
+enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
 enum answer { NO, YES, UNKNOWN };
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 enum { STANDARD = 3 }; /* descriptors by which a new program can have a connection: 0, 1, 2 */
@@ -46,12 +47,15 @@ void launch_after(pid_t child, bool released)
     if (!tree_has_connections() || !tree_enter())
         return;
     int saved = errno;
+    int cancellation;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     for (int at = 0; at < STANDARD; at++) {
         ino_t inode = holder_socket(child, at);
         int fd = inode ? descriptor_of(inode) : -1;
         if (fd >= 0)
             gave(fd, child, released);
     }
+    pthread_setcancelstate(cancellation, NULL);
     errno = saved;
 }
 
@@ -142,8 +146,8 @@ static void let_go(int fd, struct connection *connection)
 
 static void take_back(int fd, struct connection *connection)
 {
-    const uint8_t ours = FLAG_EXEC | FLAG_CLAIMANT;
-    uint8_t flags = atomic_fetch_and(&connection->flags, (uint8_t)~ours);
+    const uint16_t ours = FLAG_EXEC | FLAG_CLAIMANT;
+    uint16_t flags = atomic_fetch_and(&connection->flags, (uint16_t)~ours);
     uint32_t claims = atomic_load(&connection->claims);
     int32_t pid = getpid();
     if (claims && !claims_change(claims, -pid, flags & FLAG_CLAIMANT ? pid : 0) && (flags & FLAG_CLAIMANT))

@@ -40,12 +40,12 @@ struct libc {
 extern struct libc libc;
 
 /*
- * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock. Called when the process gets
- * its first socket: from then on no hook can meet that lock. Idempotent, so two threads may do it at once.
+ * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock: for the constructor. Later a
+ * hook could meet that lock, held by a dlopen(3) that waits for the hook's own thread.
  */
 void libc_resolve(void);
 
-/* One entry of it, before that. As safe, and as cheap, as the lazy binding of any other library's calls. */
+/* One entry, for the constructors of other libraries that run before ours. */
 void *libc_find(void **entry, const char *name);
 
 #define LIBC_ENTRY(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED)

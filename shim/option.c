@@ -52,7 +52,7 @@ static void remember(struct connection *record, struct linger linger)
         record->linger_seconds = linger.l_linger;
         atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
     } else {
-        atomic_fetch_and(&record->flags, (uint8_t)~FLAG_LINGER_ON);
+        atomic_fetch_and(&record->flags, (uint16_t)~FLAG_LINGER_ON);
     }
 }
 
@@ -99,6 +99,13 @@ void option_sandbox(void)
     config_degrade(STATE_QUIET);
 }
 
+void option_prctl(int operation, unsigned long mode, unsigned long filter)
+{
+    /* Without a filter it is the question whether there are filters: EFAULT says yes (prctl(2)). */
+    if (operation == PR_SET_SECCOMP && (mode == SECCOMP_MODE_STRICT || filter))
+        option_sandbox();
+}
+
 HOOK int prctl(int operation, ...)
 {
     unsigned long argument[4];
@@ -107,7 +114,6 @@ HOOK int prctl(int operation, ...)
     for (int i = 0; i < 4; i++)
         argument[i] = va_arg(more, unsigned long);
     va_end(more);
-    if (operation == PR_SET_SECCOMP)
-        option_sandbox();
+    option_prctl(operation, argument[0], argument[1]);
     return real(prctl)(operation, argument[0], argument[1], argument[2], argument[3]);
 }

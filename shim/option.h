@@ -8,4 +8,7 @@
  */
 void option_sandbox(void);
 
+/* What prctl(2) is asked to do, with its first two arguments. */
+void option_prctl(int operation, unsigned long mode, unsigned long filter);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/uio.h>
 
 /* Calls ACT for each descriptor in the SCM_RIGHTS parts of MESSAGE (unix(7), cmsg(3)). */
 static void for_each_right(const struct msghdr *message, void (*act)(int))
@@ -52,7 +53,7 @@ HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
     int saved = errno;
     if (tree_has_connections() && tree_enter())
-        for (unsigned i = 0; i < count; i++)
+        for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) /* as many as the kernel takes */
             if (messages[i].msg_hdr.msg_control)
                 for_each_right(&messages[i].msg_hdr, leaves);
     errno = saved;

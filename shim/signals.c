@@ -26,7 +26,8 @@ static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIG
  */
 static uint64_t watched; /* on_default or on_handled may be the kernel's handler */
 static struct sigaction program[LAST_SIGNAL + 1] COLD; /* of the watched ones: what the program set */
-static uint64_t interrupting;                          /* siginterrupt(3) was asked for */
+static bool is_init;          /* process 1 of a container: the kernel does not kill it by a default signal */
+static uint64_t interrupting; /* siginterrupt(3) was asked for */
 
 static bool is_watched(int number)
 {
@@ -54,15 +55,17 @@ static void die_of(int number, siginfo_t *info)
     pid_t thread = (pid_t)real(syscall)(SYS_gettid);
     if (real(syscall)(SYS_rt_tgsigqueueinfo, getpid(), thread, number, info) != 0)
         real(syscall)(SYS_tgkill, getpid(), thread, number);
+    /* Here and now: a sigsuspend or ppoll that let it in would block it again when the handler returns. */
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
 }
 
-/* Process 1 of a container does not die of a signal at its default, so nothing may end. */
 static void on_default(int number, siginfo_t *info, void *context)
 {
     (void)context;
     int saved = errno;
-    if (getpid() == 1)
-        return;
     if (tree_has_connections() && tree_enter() && tree_is_self())
         verdict_death(config.stop_signals & BIT(number) ? EVENT_STOP : EVENT_CRASH);
     die_of(number, info);
@@ -98,9 +101,9 @@ static bool is_own(const struct sigaction *action)
 static struct sigaction stand_in(int number, const struct sigaction *action)
 {
     struct sigaction own = *action;
-    if (action->sa_handler == SIG_DFL) {
+    if (action->sa_handler == SIG_DFL && !is_init) {
         own.sa_sigaction = on_default;
-        own.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+        own.sa_flags = SA_SIGINFO | SA_RESTART | (number == SIGSEGV || number == SIGBUS ? SA_ONSTACK : 0);
         sigfillset(&own.sa_mask);
     } else if (action->sa_handler != SIG_IGN && asks_to_stop(number)) {
         own.sa_sigaction = on_handled;
@@ -285,17 +288,19 @@ static uint64_t wanted(const struct endings *row)
     return signals;
 }
 
-/* A table of zeros already says SIG_DFL: it is written only for what was inherited as ignored. */
+/*
+ * A table of zeros already says SIG_DFL: it is written only for what was inherited as ignored. Asked first,
+ * for a signal that is to be ignored may come at any moment.
+ */
 static void watch(int number)
 {
-    static const struct sigaction none = {.sa_handler = SIG_DFL};
     struct sigaction inherited = {.sa_handler = SIG_DFL};
-    struct sigaction own = stand_in(number, &none);
-    if (real(sigaction)(number, &own, &inherited) != 0) {
+    if (real(sigaction)(number, NULL, &inherited) != 0) {
         watched &= ~BIT(number);
     } else if (inherited.sa_handler != SIG_DFL) {
         program[number] = inherited;
-        own = stand_in(number, &inherited);
+    } else if (!is_init) {
+        struct sigaction own = stand_in(number, &inherited);
         real(sigaction)(number, &own, NULL);
     }
 }
@@ -306,8 +311,19 @@ void signals_watch(void)
     for (int i = 0; i < config.policy->rule_count; i++)
         signals |= wanted(&config.policy->rules[i].endings);
     watched = signals;
+    is_init = signals && getpid() == 1;
     for (int number = 1; number <= LAST_SIGNAL; number++)
         if (signals & BIT(number))
+            watch(number);
+}
+
+void signals_new_process(void)
+{
+    if (!is_init)
+        return;
+    is_init = false;
+    for (int number = 1; number <= LAST_SIGNAL; number++)
+        if (is_watched(number) && program[number].sa_handler == SIG_DFL)
             watch(number);
 }
 

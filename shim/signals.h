@@ -17,6 +17,9 @@
  */
 void signals_watch(void);
 
+/* In a new fork child: a child of process 1 dies of default signals again. */
+void signals_new_process(void);
+
 /* Give the kernel the program's own dispositions back, for good. Safe in signal handlers. */
 void signals_restore(void);
 

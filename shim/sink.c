@@ -46,6 +46,20 @@ static bool reopen(void)
     return sink.fd >= 0;
 }
 
+bool sink_stderr_is_client(void)
+{
+    struct stat input;
+    struct stat error;
+    return fstat(STDIN_FILENO, &input) == 0 && fstat(STDERR_FILENO, &error) == 0 && S_ISSOCK(error.st_mode) &&
+           error.st_ino == input.st_ino;
+}
+
+void sink_stderr_closed(void)
+{
+    if (sink.place == STDERR)
+        sink.place = NOWHERE;
+}
+
 void sink_open(const char *where)
 {
     if (!where)
@@ -53,8 +67,9 @@ void sink_open(const char *where)
     if (strcmp(where, "syslog") == 0) {
         sink.place = SYSLOG;
     } else if (strcmp(where, "stderr") == 0) {
-        sink.place = STDERR;
         note_identity(STDERR_FILENO);
+        if (sink.inode && !sink_stderr_is_client())
+            sink.place = STDERR;
     } else if (strlen(where) < sizeof sink.path) {
         memcpy(sink.path, where, strlen(where) + 1);
         sink.place = FILE_AT_PATH;
@@ -91,22 +106,28 @@ static int descriptor(void)
     return open && !table_find(STDERR_FILENO) && (is_same(&now) || is_like_stderr(&now)) ? sink.fd : -1;
 }
 
-/* A reader that is gone must not kill the program: hold SIGPIPE back, and take ours away (signal-safety(7)).
+/*
+ * A reader that is gone, or RLIMIT_FSIZE, must not kill the program: hold both signals back, and take away
+ * what we caused.
  */
-static bool write_without_sigpipe(int fd, const char *line, size_t size)
+static bool write_without_signals(int fd, const char *line, size_t size)
 {
-    sigset_t pipe_signal;
+    sigset_t held;
     sigset_t before;
     sigset_t pending;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
+    sigemptyset(&held);
+    sigaddset(&held, SIGPIPE);
+    sigaddset(&held, SIGXFSZ);
     sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE);
-    sigprocmask(SIG_BLOCK, &pipe_signal, &before);
+    sigprocmask(SIG_BLOCK, &held, &before);
     bool written = write(fd, line, size) == (ssize_t)size;
     const struct timespec at_once = {0};
-    if (!written && !was_pending)
-        real(sigtimedwait)(&pipe_signal, NULL, &at_once);
+    if (sigismember(&pending, SIGPIPE))
+        sigdelset(&held, SIGPIPE);
+    if (sigismember(&pending, SIGXFSZ))
+        sigdelset(&held, SIGXFSZ);
+    if (!written)
+        real(sigtimedwait)(&held, NULL, &at_once);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return written;
 }
@@ -116,7 +137,7 @@ static bool write_to_descriptor(const char *line, size_t size)
     int fd = descriptor();
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
     return fd >= 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
-           write_without_sigpipe(fd, line, size);
+           write_without_signals(fd, line, size);
 }
 
 static bool write_to_syslog(char *line, size_t size)

@@ -13,6 +13,13 @@ void sink_open(const char *where);
 
 bool sink_is_open(void);
 
+/* Is what stands at 2 the connection that stands at 0 too, as inetd leaves it? Then nothing of ours may go
+ * there. */
+bool sink_stderr_is_client(void);
+
+/* The program has closed 2: what it opens there next is its own business. */
+void sink_stderr_closed(void);
+
 /* Writes LINE, SIZE bytes with the newline, in one call. False if it could not be written without waiting. */
 bool sink_write(char *line, size_t size);
 

@@ -1,10 +1,12 @@
 #include "startup.h"
 
+#include "act.h"
 #include "birth.h"
 #include "death.h"
 #include "libc.h"
 #include "record.h"
 #include "signals.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -39,7 +41,7 @@ static bool refuse(const char *subject, const struct fault *fault)
     if (length > sizeof line - 2)
         length = sizeof line - 2;
     line[length++] = '\n';
-    ssize_t written = write(STDERR_FILENO, line, length);
+    ssize_t written = sink_stderr_is_client() ? 0 : write(STDERR_FILENO, line, length);
     (void)written;
     if (is_strict())
         real(_exit)(EX_CONFIG);
@@ -67,18 +69,31 @@ static bool take_policy(const char *subject, const char *text)
     return policy_parse(&given, text, &fault) || refuse(subject, &fault);
 }
 
+/* As many bytes as there are, up to SIZE; -1 for an error. A FIFO without a writer is empty. */
+static ssize_t read_whole(const char *path, char *text, size_t size)
+{
+    size_t length = 0;
+    ssize_t got = -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return -1;
+    while (length < size && (got = read(fd, text + length, size - length)) > 0)
+        length += (size_t)got;
+    real(close)(fd);
+    return got < 0 ? -1 : (ssize_t)length;
+}
+
 static bool read_policy_file(const char *path)
 {
-    char text[FILE_SIZE];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (fd >= 0)
-        real(close)(fd);
+    static char text[FILE_SIZE] COLD;
+    ssize_t size = read_whole(path, text, sizeof text);
     if (size < 0)
         return refuse_whole("TRUEFIN_POLICY_FILE", path, "cannot read", "the path of a readable file");
     if (size == sizeof text)
         return refuse_whole("TRUEFIN_POLICY_FILE", path, "file too long", "less than 64 KiB");
     text[size] = '\0';
+    if (strlen(text) < (size_t)size)
+        return refuse_whole("TRUEFIN_POLICY_FILE", path, "no text", "a file without zero bytes");
     return take_policy(path, text);
 }
 
@@ -143,9 +158,11 @@ static void adopt_inherited(void)
         birth_adopt(STDERR_FILENO + i, true);
 }
 
+/* Inert, we end nothing: what a process above us armed must not reach the program so. */
 __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
+    libc_resolve();
     if (read_policy() && read_variables() && has_effect()) {
         config.asks_port = policy_asks_port(config.policy);
         config.asks_peer = policy_asks_peer(config.policy);
@@ -153,6 +170,9 @@ __attribute__((constructor)) static void start(void)
         signals_watch();
         death_watch();
         adopt_inherited();
+    } else {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+            act_release(fd);
     }
     errno = saved;
 }

@@ -1,3 +1,4 @@
+#include "birth.h"
 #include "death.h"
 #include "ending.h"
 #include "fork.h"
@@ -22,7 +23,8 @@ static unsigned long clone_flags(long number, const long a[ARGUMENTS])
 #ifdef SYS_clone3
     if (number == SYS_clone3) {
         const struct clone_args *args = (void *)a[0]; // NOLINT(performance-no-int-to-ptr): a register
-        return (unsigned long)args->flags;
+        /* Programs ask with nonsense whether the call is there: what makes nothing shares nothing. */
+        return args && a[1] >= CLONE_ARGS_SIZE_VER0 ? (unsigned long)args->flags : CLONE_VM | CLONE_THREAD;
     }
 #else
     (void)number;
@@ -32,6 +34,8 @@ static unsigned long clone_flags(long number, const long a[ARGUMENTS])
 
 static long forked(long number, const long a[ARGUMENTS], unsigned long flags)
 {
+    if ((flags & CLONE_FILES) && !(flags & CLONE_VM))
+        birth_audit(true);
     if (flags & CLONE_VM) {
         if (!(flags & CLONE_THREAD))
             tree_shares_memory();
@@ -59,8 +63,9 @@ HOOK long syscall(long number, ...)
 
     /* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
     switch (number) {
-    case SYS_close:
-        return close((int)a[0]);
+    case SYS_close: /* not through close(2), which would be a cancellation point */
+        ending_of((int)a[0]);
+        return pass(number, a);
 #ifdef SYS_close_range
     case SYS_close_range:
         return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
@@ -103,12 +108,11 @@ HOOK long syscall(long number, ...)
         death_by_status((int)a[0]);
         return pass(number, a);
     case SYS_seccomp:
-        if (a[0] == SECCOMP_SET_MODE_STRICT || a[0] == SECCOMP_SET_MODE_FILTER)
+        if (a[0] == SECCOMP_SET_MODE_STRICT || (a[0] == SECCOMP_SET_MODE_FILTER && a[2]))
             option_sandbox();
         return pass(number, a);
     case SYS_prctl:
-        if (a[0] == PR_SET_SECCOMP)
-            option_sandbox();
+        option_prctl((int)a[0], (unsigned long)a[1], (unsigned long)a[2]);
         return pass(number, a);
 #ifdef SYS_fork
     case SYS_fork:

@@ -151,6 +151,10 @@ bool table_dup(int old, int new)
     struct connection *record = record_of(word);
     if (!record)
         return word == FOREIGN ? put(new, word) : word_at(new) != 0 && put(new, 0);
+    /* A duplicate that cannot be stored is not counted: then the end of the others is an end too early, and
+     * orderly. */
+    if (!chunk_make(new))
+        return false;
     uint64_t life = atomic_load(&record->life);
     while (life >> 32 == word >> 32 && count_of(life) != 0 && count_of(life) != LEAVING)
         if (atomic_compare_exchange_weak(&record->life, &life, life + 1))

@@ -43,6 +43,7 @@ enum {
     FLAG_EXEC = 32,        /* disarmed for an exec that is under way */
     FLAG_FOUND_ARMED = 64, /* was armed when it was adopted */
     FLAG_CLAIMANT = 128,   /* before the exec that is under way we were one */
+    FLAG_LATE = 256,       /* born after exit(3) had begun */
 };
 
 struct connection {
@@ -54,7 +55,7 @@ struct connection {
     uint32_t number;               /* of this record; table.c */
     uint16_t port;                 /* local port, host order, if FLAG_PORT */
     uint8_t kind;
-    _Atomic uint8_t flags;
+    _Atomic uint16_t flags;
 };
 
 /* A name for a record that goes stale when the record is reused. 0 names nothing. */

@@ -5,6 +5,7 @@
 #include "fork.h"
 #include "holder.h"
 #include "libc.h"
+#include "signals.h"
 #include "startup.h"
 
 #include <errno.h>
@@ -71,7 +72,12 @@ static void for_each_given(uint32_t depth, void (*act)(struct connection *, int3
 static void inherit(struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    if (claims)
+    /* In a pid namespace of its own the child has another number than its parent knows: it can only judge
+     * alone. */
+    bool is_alone = getppid() == 0;
+    if (is_alone)
+        connection->claims = 0;
+    else if (claims)
         claims_add(claims, pid);
     else
         tree_adopted(connection);
@@ -93,6 +99,7 @@ static void become(struct owner *owner)
     int32_t pid = getpid();
     for_each_given(self.depth - 1, inherit, pid);
     atomic_store(&owner->pid, pid);
+    signals_new_process();
 }
 
 bool tree_is_self(void)

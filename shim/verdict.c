@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 
 /* The event that exit(3) began with, plus one; 0 while the process lives. Written once, by verdict_dying().
  */
@@ -23,14 +24,17 @@ void verdict_birth(int fd, struct connection *connection, const struct facts *fa
 
 void verdict_protect(int fd, struct connection *connection)
 {
-    if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
+    if (atomic_load(&dying))
+        atomic_fetch_or(&connection->flags, FLAG_LATE);
+    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
         act_arm(fd, connection);
 }
 
 /* Asks the kernel what is unread only where the answer can matter. */
-static enum event event_of_close(int fd, const struct endings *endings, size_t buffered)
+static enum event event_of_close(int fd, const struct connection *connection, size_t buffered)
 {
-    if (atomic_load(&dying))
+    const struct endings *endings = connection->endings;
+    if (atomic_load(&dying) && !(atomic_load(&connection->flags) & FLAG_LATE))
         return (enum event)(atomic_load(&dying) - 1);
     enum event thrown = unwind_event();
     if (thrown != EVENT_CLOSE)
@@ -66,14 +70,25 @@ static void judge(int fd, struct connection *connection, enum event event)
     act_end(fd, connection, ending);
 }
 
+/* What we ask and write must not become a point at which the program's thread can be cancelled (pthreads(7)).
+ */
+static int no_cancellation(void)
+{
+    int before;
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    return before;
+}
+
 void verdict_close(int fd, size_t buffered)
 {
     struct connection *connection = table_take(fd);
     if (!connection)
         return;
+    int cancellation = no_cancellation();
     if (connection->kind == KIND_CONNECTION && tree_gives_up(fd, connection))
-        judge(fd, connection, event_of_close(fd, connection->endings, buffered));
+        judge(fd, connection, event_of_close(fd, connection, buffered));
     table_free(connection);
+    pthread_setcancelstate(cancellation, NULL);
 }
 
 void verdict_close_range(unsigned first, unsigned last)
@@ -103,6 +118,7 @@ void verdict_death(enum event event)
     if (!tree_has_connections())
         return;
     unsigned count[ENDINGS] = {0};
+    int cancellation = no_cancellation();
     for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
         struct connection *connection = table_find(fd);
         if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection))
@@ -120,4 +136,5 @@ void verdict_death(enum event event)
         count[ending]++;
     }
     record_death(event, count);
+    pthread_setcancelstate(cancellation, NULL);
 }
