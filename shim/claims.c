@@ -45,7 +45,8 @@ static struct list *list_at(uint32_t number)
 
 static bool is_dead(pid_t pid)
 {
-    return kill(pid < 0 ? -pid : pid, 0) != 0 && errno == ESRCH;
+    pid = pid < 0 ? -pid : pid;
+    return kill(pid & ~(1 << 24), 0) != 0 && errno == ESRCH;
 }
 
 /* A list whose claimants all died without leaving is free again. */
@@ -144,9 +145,9 @@ pid_t claims_other(uint32_t list, pid_t self, int fd)
     pid_t found = 0;
     for (int i = 0; i < PIDS && found <= 0; i++) {
         int32_t pid = atomic_load(&at->pids[i]);
-        if (pid == 0 || pid == self || pid == -self)
+        if (pid == 0 || pid == self || pid == -self || pid <= claims_left(0))
             continue;
-        if (pid > 0 ? holder_has(pid, fd) : holder_has_standard(-pid, fd))
+        if (pid > 0 ? holder_has(pid, fd) : holder_has_execed(-pid, fd))
             found = pid;
         else
             atomic_compare_exchange_strong(&at->pids[i], &pid, 0);

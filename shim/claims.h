@@ -6,7 +6,8 @@
  *     leave:  take yourself out, then look at the others              {C}: not the last; {}: the last
  *
  * A claimant that crashed never leaves: whoever looks asks the kernel (holder.h) and takes it out.
- * A claimant that has execed stands with its pid negated: it holds only what is at 0, 1, 2.
+ * A claimant that has execed stands with its pid negated: it took it along at 0, 1, 2. One that leaked it
+ * instead stands as claims_left(pid): it is none any more, but the exec may fail, and then it has its place.
  *
  * No locks; safe in signal handlers. A list is named by a number; 0 is no list.
  */
@@ -16,6 +17,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* How PID stands on a list after it has leaked its copy through exec. Pids end at 2^22 (proc(5), pid_max). */
+static inline int32_t claims_left(pid_t pid)
+{
+    return -(pid | 1 << 24);
+}
 
 /* A new list with SELF in it; 0 without memory. */
 uint32_t claims_new(pid_t self);

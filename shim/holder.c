@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
@@ -100,24 +101,24 @@ static bool in_proc(pid_t pid, int fd)
     return found;
 }
 
+/* Has PID ended, and is ours to wait for? It stays so (waitid(2), WNOWAIT). */
+static bool is_dead_child(pid_t pid)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+}
+
 bool holder_has(pid_t pid, int fd)
 {
     int saved = errno;
     enum answer answer = compare(pid, fd, fd);
+    if (answer == NO && is_dead_child(pid)) {
+        errno = saved;
+        return false;
+    }
     for (int at = 0; answer == NO && at <= STDERR_FILENO; at++)
         answer = compare(pid, at, fd);
     bool has = answer == YES || in_proc(pid, fd);
-    errno = saved;
-    return has;
-}
-
-bool holder_has_standard(pid_t pid, int fd)
-{
-    int saved = errno;
-    ino_t wanted = holder_socket(getpid(), fd);
-    bool has = false;
-    for (int at = 0; wanted && !has && at <= STDERR_FILENO; at++)
-        has = holder_socket(pid, at) == wanted;
     errno = saved;
     return has;
 }
@@ -165,4 +166,16 @@ bool holder_loads_us(pid_t pid)
         real(close)(maps);
     errno = saved;
     return loads;
+}
+
+bool holder_has_execed(pid_t pid, int fd)
+{
+    int saved = errno;
+    ino_t wanted = holder_socket(getpid(), fd);
+    bool has = false;
+    for (int at = 0; wanted && !has && at <= STDERR_FILENO; at++)
+        has = holder_socket(pid, at) == wanted;
+    has = has || (!holder_loads_us(pid) && holder_has(pid, fd));
+    errno = saved;
+    return has;
 }

@@ -17,8 +17,11 @@
  */
 bool holder_has(pid_t pid, int fd);
 
-/* Has PID, which has execed, it at 0, 1 or 2? From the links of /proc. */
-bool holder_has_standard(pid_t pid, int fd);
+/*
+ * Does PID, which has execed with it at 0, 1 or 2, still hold it? From the links of /proc. A program that
+ * loads us must have it there still: it judges no leaked copy. Any other may have moved it.
+ */
+bool holder_has_execed(pid_t pid, int fd);
 
 /* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
 ino_t holder_socket(pid_t pid, int at);

@@ -80,14 +80,12 @@ static bool aborted_by_exec(int fd, const struct connection *connection)
     return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
 }
 
-/*
- * On the way to an exec: stand on the list as one who holds only what is at 0, 1, 2, in the same place, for
- * the exec may fail. Were we on it?
+/* On the way to an exec: stand on the list as NEXT, in the same place, for the exec may fail. Were we on it?
  */
-static bool change_claim(struct connection *connection, int32_t pid)
+static bool change_claim(struct connection *connection, int32_t pid, int32_t next)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    bool claimant = !claims || claims_change(claims, pid, -pid);
+    bool claimant = !claims || claims_change(claims, pid, next);
     if (claimant)
         atomic_fetch_or(&connection->flags, FLAG_CLAIMANT);
     return claimant;
@@ -103,7 +101,7 @@ static bool is_only_ours(const struct connection *connection)
 static void take_along(int fd, struct connection *connection, int32_t pid)
 {
     bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
-    if (!change_claim(connection, pid))
+    if (!change_claim(connection, pid, -pid))
         claims_add(atomic_load(&connection->claims), -pid);
     if (is_only_ours(connection))
         act_disarm(fd, connection);
@@ -119,7 +117,7 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
  */
 static void leave_behind(int fd, struct connection *connection, int32_t pid)
 {
-    if (!change_claim(connection, pid))
+    if (!change_claim(connection, pid, claims_left(pid)))
         return;
     uint32_t claims = atomic_load(&connection->claims);
     pid_t other = claims ? claims_other(claims, pid, fd) : 0;
@@ -150,7 +148,9 @@ static void take_back(int fd, struct connection *connection)
     uint16_t flags = atomic_fetch_and(&connection->flags, (uint16_t)~ours);
     uint32_t claims = atomic_load(&connection->claims);
     int32_t pid = getpid();
-    if (claims && !claims_change(claims, -pid, flags & FLAG_CLAIMANT ? pid : 0) && (flags & FLAG_CLAIMANT))
+    bool claimant = flags & FLAG_CLAIMANT;
+    if (claims && !claims_change(claims, claims_left(pid), pid) &&
+        !claims_change(claims, -pid, claimant ? pid : 0) && claimant)
         claims_add(claims, pid);
     if (flags & FLAG_EXEC)
         act_arm(fd, connection);

@@ -44,6 +44,12 @@ void tree_adopted(struct connection *connection)
     self.outer = getppid();
 }
 
+/* Ours, without a call: after tree_enter() or tree_begin(). */
+static int32_t own_pid(void)
+{
+    return atomic_load(&atomic_load(&self.owner)->pid);
+}
+
 bool tree_is_ours(const struct connection *connection)
 {
     return connection->depth == self.depth;
@@ -167,7 +173,7 @@ bool tree_outer_holds(const struct connection *connection, int fd)
 /* Leave the list of those who may have it; are we the last? */
 static bool last_claimant(uint32_t claims, int fd)
 {
-    int32_t pid = getpid();
+    int32_t pid = own_pid();
     return claims_change(claims, pid, 0) && claims_other(claims, pid, fd) == 0;
 }
 
@@ -194,7 +200,7 @@ bool tree_gives_up(int fd, struct connection *connection)
 uint32_t tree_claims(struct connection *connection)
 {
     uint32_t none = 0;
-    int32_t pid = getpid();
+    int32_t pid = own_pid();
     if (atomic_load(&connection->claims))
         return atomic_load(&connection->claims);
     uint32_t list = claims_new(pid);
@@ -217,14 +223,14 @@ static void bequeath(struct connection *connection, int32_t child)
     uint32_t claims = atomic_load(&connection->claims);
     if (!claims)
         return;
-    claims_displace(claims, getpid());
+    claims_displace(claims, own_pid());
     claims_add(claims, child);
 }
 
 void tree_before_fork(void)
 {
     if (tree_has_connections() && tree_enter())
-        for_each_given(self.depth, offer, getpid());
+        for_each_given(self.depth, offer, own_pid());
 }
 
 void tree_after_fork(pid_t child)
