@@ -16,19 +16,33 @@ enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
 enum answer { NO, YES, UNKNOWN };
 
+/* Does the file at PATH contain TEXT? Read in pieces, for a signal handler may have little stack. */
+static bool contains(const char *path, const char *text)
+{
+    char buffer[BUFFER_SIZE + 1];
+    size_t kept = 0;
+    ssize_t size;
+    bool found = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while (!found && (size = read(fd, buffer + kept, BUFFER_SIZE - kept)) > 0) {
+        size_t end = kept + (size_t)size;
+        buffer[end] = '\0';
+        found = strstr(buffer, text) != NULL;
+        kept = end < strlen(text) ? end : strlen(text);
+        memmove(buffer, buffer + end - kept, kept);
+    }
+    real(close)(fd);
+    return found;
+}
+
 /* seccomp(2): a filter that was inherited may kill for kcmp, but not for what every daemon does. */
 static bool filtered(void)
 {
     static _Atomic int8_t known; /* 0 not asked, 1 no, 2 yes */
-    if (known == 0) {
-        char text[BUFFER_SIZE];
-        int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-        ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-        if (fd >= 0)
-            real(close)(fd);
-        text[size < 0 ? 0 : size] = '\0';
-        known = size >= 0 && strstr(text, "\nSeccomp:\t0") ? 1 : 2;
-    }
+    if (known == 0)
+        known = contains("/proc/self/status", "\nSeccomp:\t0") ? 1 : 2;
     return known == 2;
 }
 
@@ -136,34 +150,12 @@ ino_t holder_socket(pid_t pid, int at)
     return is_socket ? strtoul(link + sizeof socket_link - 1, NULL, 10) : 0;
 }
 
-/* Looks for the library's name in what MAPS reads; a name that two reads share is found in the second. */
-static bool names_us(int maps)
-{
-    static const char name[] = "/libtruefin.so";
-    enum { OVERLAP = sizeof name };
-    char buffer[BUFFER_SIZE + 1];
-    size_t kept = 0;
-    ssize_t size;
-    while ((size = read(maps, buffer + kept, BUFFER_SIZE - kept)) > 0) {
-        size_t end = kept + (size_t)size;
-        buffer[end] = '\0';
-        if (strstr(buffer, name))
-            return true;
-        kept = end < OVERLAP ? end : OVERLAP;
-        memmove(buffer, buffer + end - kept, kept);
-    }
-    return false;
-}
-
 bool holder_loads_us(pid_t pid)
 {
     int saved = errno;
     char path[PATH_SIZE];
     proc_path(path, pid, "/maps", -1);
-    int maps = open(path, O_RDONLY | O_CLOEXEC);
-    bool loads = maps >= 0 && names_us(maps);
-    if (maps >= 0)
-        real(close)(maps);
+    bool loads = contains(path, "/libtruefin.so");
     errno = saved;
     return loads;
 }
