@@ -42,6 +42,7 @@ Decisions where the sentences leave a case open, marked in the code by their num
       copy well, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
   D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
       disarmed for it, so if a signal ends another holder as the last one afterwards, FIN and RST are both right.
+      With a copy above 2 as well it can't be told whether it moved its own or leaked one: the same.
   D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
   D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
       ending early, but no other one.
@@ -246,6 +247,7 @@ class World:
                 c.strangers |= c.chain[-1] != p.name                    # D18
                 c.decision = None
                 c.disarmed = program not in LOADS_US                    # D8
+                c.strangers |= c.disarmed and max(left) > 2             # D8
             else:
                 if p.name in c.chain:
                     c.leakers.append(p)
