@@ -6,6 +6,7 @@
 #define TRUEFIN_LIBC_H
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <threads.h>
 #include <unistd.h>
 
 /* Marks a hook: everything else is hidden. */
@@ -40,12 +42,12 @@ struct libc {
 extern struct libc libc;
 
 /*
- * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock: for the constructor. Later a
- * hook could meet that lock, held by a dlopen(3) that waits for the hook's own thread.
+ * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock: called before the first thread
+ * is made (thread.c) and the first socket is watched. Idempotent.
  */
 void libc_resolve(void);
 
-/* One entry, for the constructors of other libraries that run before ours. */
+/* One entry, in a process with one thread and no socket. */
 void *libc_find(void **entry, const char *name);
 
 #define LIBC_ENTRY(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED)

@@ -162,7 +162,6 @@ static void adopt_inherited(void)
 __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
-    libc_resolve();
     if (read_policy() && read_variables() && has_effect()) {
         config.asks_port = policy_asks_port(config.policy);
         config.asks_peer = policy_asks_peer(config.policy);

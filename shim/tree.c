@@ -140,6 +140,7 @@ bool tree_begin(void)
     if (atomic_load(&self.owner) || !may_act())
         return tree_enter();
     int saved = errno;
+    libc_resolve();
     struct owner *owner =
         mmap(NULL, sizeof *owner, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct owner *first = NULL;
