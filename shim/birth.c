@@ -192,9 +192,11 @@ HOOK int fcntl64(int fd, int command, ...)
     return fcntl_with(fd, command, argument);
 }
 
-/* Another descriptor of ours for what FD is, -1 if there is none. Walks the table: for what is adopted only.
+/*
+ * Another descriptor here for what FD is, -1 if there is none. For what arrives only copies that are not ours
+ * to judge are asked about, which are few; for what was inherited, all.
  */
-static int twin_of(int fd)
+static int twin_of(int fd, bool from_above)
 {
     struct stat wanted;
     if (fstat(fd, &wanted) != 0)
@@ -202,8 +204,8 @@ static int twin_of(int fd)
     for (int other = 0; (other = table_next(other, UINT_MAX)) >= 0; other++) {
         const struct connection *record = table_find(other);
         struct stat now;
-        if (other != fd && record && record->kind == KIND_CONNECTION && fstat(other, &now) == 0 &&
-            now.st_ino == wanted.st_ino)
+        if (other != fd && record && record->kind == KIND_CONNECTION &&
+            (from_above || !tree_is_ours(record)) && fstat(other, &now) == 0 && now.st_ino == wanted.st_ino)
             return other;
     }
     return -1;
@@ -227,7 +229,7 @@ void birth_adopt(int fd, bool from_above)
     struct endpoint peer = endpoint_peer(fd);
     if (!peer.known)
         return;
-    int twin = from_above || tree_has_disowned() ? twin_of(fd) : -1;
+    int twin = from_above || tree_has_copies() ? twin_of(fd, from_above) : -1;
     if (twin >= 0) {
         join(fd, twin);
         return;

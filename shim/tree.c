@@ -282,9 +282,9 @@ void tree_disown(struct connection *connection)
     atomic_fetch_add(&self.disowned, 1);
 }
 
-bool tree_has_disowned(void)
+bool tree_has_copies(void)
 {
-    return atomic_load(&self.disowned) > 0;
+    return atomic_load(&self.disowned) > 0 || self.depth > 0;
 }
 
 void tree_own(struct connection *connection)

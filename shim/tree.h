@@ -43,10 +43,10 @@ bool tree_gives_up(int fd, struct connection *connection);
 /* Another process was given CONNECTION over a socket: whoever receives it judges it, and we no more. */
 void tree_disown(struct connection *connection);
 
-/* Do we still have descriptors for any such connection? Then what arrives may be one of them. */
-bool tree_has_disowned(void);
+/* May we have descriptors that are not ours to judge? Then what arrives may be one of their connections. */
+bool tree_has_copies(void);
 
-/* CONNECTION, which was disowned, has come back to us. */
+/* CONNECTION, which was not ours to judge, has come to us. */
 void tree_own(struct connection *connection);
 
 /* Disarm all that is ours: from now on the kernel decides. Walks the table. */
