@@ -1,30 +1,51 @@
 /*
- * Times the same work under several preload libraries, in turns, and prints ratios to the first:
+ * Does the same work under several preload libraries, in turns, and prints ratios to the first of them:
  *
- *     bench cycle|fork|echo|start ROUNDS NAME=LIBRARY...     LIBRARY may be empty: no library
- *     bench serve                                           what the first three start: a server, port on
- * stdout bench files COUNT                                     opens and closes a file COUNT times, for
- * counting calls bench load cycle|fork|echo COUNT PORT                 COUNT times the work, against a server
+ *     bench cycle|fork|echo|start ROUNDS NAME=LIBRARY...
+ *     bench leave CONNECTIONS ROUNDS NAME=LIBRARY...
  *
- * cycle: connect, one byte each way, the server closes. fork: the same with a forked child that answers and
- * exits 0. echo: one byte there and back on one connection. start: posix_spawn of /bin/true and wait. A line
- * for each library: name, median of the ratios of paired rounds, lower and upper quartile, microseconds of
- * the median round per unit of work.
+ * An empty LIBRARY is none. The work:
+ *
+ *     cycle   connect, a byte each way, the server closes, then the client
+ *     fork    the same, but a forked child answers and exits 0, and the server closes its copy
+ *     echo    poll, read and write of a byte, on one connection
+ *     start   posix_spawn of /bin/true, and wait for its end
+ *     leave   the server exits 0 with CONNECTIONS open; timed from the request to the end of the process
+ *
+ * A line for each library: its name, the median of the ratios of paired rounds, half the width of its 95 %
+ * interval, the lower and the upper quartile of the ratios, and the median of the microseconds that one unit
+ * of work takes. The server alone runs under the library, but for `start`.
+ *
+ * For counting system calls:
+ *
+ *     bench serve                            the server; its port on standard output
+ *     bench load cycle|fork|echo COUNT PORT  COUNT units of work, with that server
+ *     bench quit PORT                        tells it to exit
+ *     bench files COUNT                      opens and closes a file COUNT times
+ *     bench mark                             writes a line between its start and its end
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
+#include <math.h>
+#include <poll.h>
 #include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { VARIANTS = 8, BATCH = 64, MOST_ROUNDS = 4096 };
+enum { VARIANTS = 10, MOST_ROUNDS = 8192, MOST_CONNECTIONS = 100000, SPARE_DESCRIPTORS = 64 };
+
+/* What the first byte of a connection asks of the server. */
+enum request { CYCLE = 'c', FORK = 'f', ECHO = 'e', HOLD = 'h', QUIT = 'q' };
 
 struct variant {
     const char *name;
@@ -36,6 +57,8 @@ struct variant {
 
 static struct variant variants[VARIANTS];
 static int count;
+static char *program;   /* this one's path */
+static int connections; /* of `leave` */
 
 static double now(void)
 {
@@ -44,34 +67,54 @@ static double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* --- The server: the first byte of a connection says what is wanted --- */
+static int number(const char *text, int least, int most)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    if (end == text || *end || errno || value < least || value > most)
+        errx(2, "not a number from %d to %d: %s", least, most, text);
+    return (int)value;
+}
+
+/* --- The server --- */
 
 static void echo(int fd)
 {
     char byte;
-    while (read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1)
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    while (poll(&readable, 1, -1) == 1 && read(fd, &byte, 1) == 1 && write(fd, &byte, 1) == 1)
         ;
+}
+
+static void answer_by_child(int fd)
+{
+    pid_t child = fork();
+    if (child < 0)
+        err(1, "fork");
+    if (child == 0)
+        _exit(write(fd, "!", 1) == 1 ? 0 : 1);
+    close(fd);
+    waitpid(child, NULL, 0);
 }
 
 static void answer(int fd)
 {
-    char what;
-    if (read(fd, &what, 1) != 1)
-        return;
-    if (what == 'f') {
-        pid_t child = fork();
-        if (child == 0) {
-            if (write(fd, "!", 1) != 1)
-                _exit(1);
-            _exit(0);
-        }
-        close(fd);
-        waitpid(child, NULL, 0);
+    char request;
+    if (read(fd, &request, 1) != 1)
+        errx(1, "a connection without a request");
+    if (request == QUIT)
+        exit(0);
+    if (request == FORK) {
+        answer_by_child(fd);
         return;
     }
-    if (write(fd, "!", 1) == 1 && what == 'e')
+    if (write(fd, "!", 1) != 1)
+        err(1, "answer");
+    if (request == ECHO)
         echo(fd);
-    close(fd);
+    if (request != HOLD)
+        close(fd);
 }
 
 static int serve(void)
@@ -87,106 +130,196 @@ static int serve(void)
     int fd;
     while ((fd = accept(listener, NULL, NULL)) >= 0)
         answer(fd);
-    return 0;
+    err(1, "accept");
 }
 
-/* --- The client, never under a library --- */
+/* --- The client --- */
 
-static int ask(const struct sockaddr_in *server, char what)
+static struct sockaddr_in address(const char *port)
 {
-    char byte;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(fd, (const struct sockaddr *)server, sizeof *server) != 0 || write(fd, &what, 1) != 1 ||
-        read(fd, &byte, 1) != 1)
+    return (struct sockaddr_in){.sin_family = AF_INET,
+                                .sin_port = htons((in_port_t)number(port, 1, UINT16_MAX)),
+                                .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+}
+
+static int request(const struct sockaddr_in *server, enum request what)
+{
+    char byte = (char)what;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (const struct sockaddr *)server, sizeof *server) != 0 ||
+        write(fd, &byte, 1) != 1)
         err(1, "connection");
     return fd;
 }
 
-static void finish(int fd)
+static int ask(const struct sockaddr_in *server, enum request what)
 {
     char byte;
-    if (read(fd, &byte, 1) > 0)
-        errx(1, "more than one byte");
+    int fd = request(server, what);
+    if (read(fd, &byte, 1) != 1)
+        err(1, "no answer");
+    return fd;
+}
+
+static void ask_and_close(const struct sockaddr_in *server, enum request what)
+{
+    char byte;
+    int fd = ask(server, what);
+    if (read(fd, &byte, 1) != 0)
+        errx(1, "the connection does not end after a byte");
     close(fd);
 }
 
-static void one_echo(int fd)
+static void quit(const struct sockaddr_in *server)
+{
+    char byte;
+    int fd = request(server, QUIT);
+    if (read(fd, &byte, 1) > 0)
+        errx(1, "the server does not exit");
+    close(fd);
+}
+
+static void ask_often(const struct sockaddr_in *server, enum request what, int times)
+{
+    for (int i = 0; i < times; i++)
+        ask_and_close(server, what);
+}
+
+static void echo_often(const struct sockaddr_in *server, int times)
 {
     char byte = '.';
-    if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
-        err(1, "echo");
+    int fd = ask(server, ECHO);
+    for (int i = 0; i < times; i++)
+        if (write(fd, &byte, 1) != 1 || read(fd, &byte, 1) != 1)
+            err(1, "echo");
+    close(fd);
 }
 
-static void work(const struct sockaddr_in *server, char what, int times)
-{
-    int fd = what == 'e' ? ask(server, 'e') : -1;
-    for (int i = 0; i < times; i++) {
-        if (what == 'e')
-            one_echo(fd);
-        else
-            finish(ask(server, what));
-    }
-    if (fd >= 0)
-        close(fd);
-}
+/* --- Processes under a library --- */
 
-static void start_once(struct variant *variant)
+static pid_t spawn(const struct variant *variant, char *path, char *argument, int output)
 {
-    char *environment[] = {variant->preload, NULL};
-    char itself[] = "true";
-    char *argv[] = {itself, NULL};
-    pid_t pid;
-    int status;
-    if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environment) != 0 ||
-        waitpid(pid, &status, 0) != pid || status != 0)
-        errx(1, "/bin/true does not run under %s", variant->name);
-}
-
-static void run_batch(struct variant *variant, char what)
-{
-    if (what == 's')
-        for (int i = 0; i < BATCH / 8; i++)
-            start_once(variant);
-    else
-        work(&variant->server, what, what == 'e' ? 8 * BATCH : BATCH);
-}
-
-static int batch_of(char what)
-{
-    return what == 's' ? BATCH / 8 : what == 'e' ? 8 * BATCH : BATCH;
-}
-
-static void start_server(struct variant *variant, char *self)
-{
-    char *environment[] = {variant->preload, NULL};
-    char command[] = "serve";
-    char *argv[] = {self, command, NULL};
+    char preload[sizeof variant->preload];
+    char *environment[] = {memcpy(preload, variant->preload, sizeof preload), NULL};
+    char *argv[] = {path, argument, NULL};
     posix_spawn_file_actions_t actions;
+    pid_t pid;
+    posix_spawn_file_actions_init(&actions);
+    if (output >= 0)
+        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    errno = posix_spawn(&pid, path, &actions, NULL, argv, environment);
+    if (errno)
+        err(1, "%s", path);
+    posix_spawn_file_actions_destroy(&actions);
+    return pid;
+}
+
+static void reap(pid_t pid, const struct variant *variant)
+{
+    int status;
+    if (waitpid(pid, &status, 0) != pid || status != 0)
+        errx(1, "a process does not end well under %s", variant->name);
+}
+
+static void start_server(struct variant *variant)
+{
+    char command[] = "serve";
     int port[2];
     char line[16] = "";
     if (pipe2(port, O_CLOEXEC) != 0)
         err(1, "pipe");
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, port[1], STDOUT_FILENO);
-    if (posix_spawn(&variant->pid, self, &actions, NULL, argv, environment) != 0)
-        errx(1, "cannot start the server");
-    posix_spawn_file_actions_destroy(&actions);
+    variant->pid = spawn(variant, program, command, port[1]);
     close(port[1]);
     if (read(port[0], line, sizeof line - 1) <= 0)
         errx(1, "the server does not start under %s", variant->name);
     close(port[0]);
-    variant->server.sin_family = AF_INET;
-    variant->server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    variant->server.sin_port = htons((uint16_t)strtoul(line, NULL, 10));
+    line[strcspn(line, "\n")] = '\0';
+    variant->server = address(line);
 }
+
+static void stop_server(const struct variant *variant)
+{
+    quit(&variant->server);
+    reap(variant->pid, variant);
+}
+
+/* --- The kinds of work: one turn of a variant each, answering its seconds --- */
+
+/* Short turns, so that most of them pass without another process in between. */
+enum { CYCLES = 12, FORKS = 4, ECHOES = 64, STARTS = 2 };
+
+static double turn_cycle(struct variant *variant)
+{
+    double before = now();
+    ask_often(&variant->server, CYCLE, CYCLES);
+    return now() - before;
+}
+
+static double turn_fork(struct variant *variant)
+{
+    double before = now();
+    ask_often(&variant->server, FORK, FORKS);
+    return now() - before;
+}
+
+static double turn_echo(struct variant *variant)
+{
+    double before = now();
+    echo_often(&variant->server, ECHOES);
+    return now() - before;
+}
+
+static double turn_start(struct variant *variant)
+{
+    char path[] = "/bin/true";
+    double before = now();
+    for (int i = 0; i < STARTS; i++)
+        reap(spawn(variant, path, NULL, -1), variant);
+    return now() - before;
+}
+
+static double turn_leave(struct variant *variant)
+{
+    static int held[MOST_CONNECTIONS];
+    start_server(variant);
+    for (int i = 0; i < connections; i++)
+        held[i] = ask(&variant->server, HOLD);
+    double before = now();
+    int fd = request(&variant->server, QUIT);
+    reap(variant->pid, variant);
+    double seconds = now() - before;
+    close(fd);
+    for (int i = 0; i < connections; i++)
+        close(held[i]);
+    return seconds;
+}
+
+static const struct work {
+    const char *name;
+    double (*turn)(struct variant *variant);
+    int units; /* in a turn */
+    bool needs_server;
+} works[] = {
+    {"cycle", turn_cycle, CYCLES, true},  {"fork", turn_fork, FORKS, true}, {"echo", turn_echo, ECHOES, true},
+    {"start", turn_start, STARTS, false}, {"leave", turn_leave, 1, false},
+};
+
+/* --- Rounds and ratios --- */
 
 static int compare(const void *a, const void *b)
 {
     const double *x = a;
     const double *y = b;
-    return *x < *y ? -1 : *x > *y;
+    return (*x > *y) - (*x < *y);
 }
 
+static int within(double place, int rounds)
+{
+    int index = (int)place;
+    return index < 0 ? 0 : index >= rounds ? rounds - 1 : index;
+}
+
+/* The interval of a median: those of the sorted values that lie 1.96 * sqrt(n) / 2 around the middle. */
 static void report(const struct variant *variant, int rounds, int units)
 {
     static double ratios[MOST_ROUNDS];
@@ -197,68 +330,118 @@ static void report(const struct variant *variant, int rounds, int units)
     }
     qsort(ratios, (size_t)rounds, sizeof *ratios, compare);
     qsort(times, (size_t)rounds, sizeof *times, compare);
-    printf("%s %.3f %.3f %.3f %.2f\n", variant->name, ratios[rounds / 2], ratios[rounds / 4],
-           ratios[rounds - 1 - rounds / 4], times[rounds / 2] / units * 1e6);
+    double around = 0.98 * sqrt(rounds);
+    double interval =
+        ratios[within(rounds / 2.0 + around, rounds)] - ratios[within(rounds / 2.0 - around, rounds)];
+    printf("%s %.3f %.3f %.3f %.3f %.2f\n", variant->name, ratios[rounds / 2], interval / 2,
+           ratios[rounds / 4], ratios[rounds - 1 - rounds / 4], times[rounds / 2] / units * 1e6);
 }
 
-static int measure(char what, int rounds, char *self)
+static void measure(const struct work *work, int rounds)
 {
-    for (int i = 0; what != 's' && i < count; i++)
-        start_server(&variants[i], self);
-    for (int round = -2; round < rounds; round++)
-        for (int k = 0; k < count; k++) {
-            /* Every round begins with another library, so that no place in the row is favoured. */
-            struct variant *variant = &variants[(k + round + 2) % count];
-            double before = now();
-            run_batch(variant, what);
+    for (int i = 0; work->needs_server && i < count; i++)
+        start_server(&variants[i]);
+    /* The first round warms up. Each begins with another library, so that no place in the row is favoured. */
+    for (int round = -1; round < rounds; round++)
+        for (int i = 0; i < count; i++) {
+            struct variant *variant = &variants[(i + round + 1) % count];
+            double seconds = work->turn(variant);
             if (round >= 0)
-                variant->seconds[round] = now() - before;
+                variant->seconds[round] = seconds;
         }
     for (int i = 0; i < count; i++) {
-        report(&variants[i], rounds, batch_of(what));
-        if (variants[i].pid)
-            kill(variants[i].pid, SIGKILL);
+        report(&variants[i], rounds, work->units);
+        if (work->needs_server)
+            stop_server(&variants[i]);
     }
-    return 0;
+}
+
+static void add_variant(char *text)
+{
+    struct variant *variant = &variants[count++];
+    char *library = strchr(text, '=');
+    if (!library)
+        errx(2, "not NAME=LIBRARY: %s", text);
+    *library++ = '\0';
+    variant->name = text;
+    /* As many variables in all variants. */
+    snprintf(variant->preload, sizeof variant->preload, "%s=%s", *library ? "LD_PRELOAD" : "NO_LIBRARY",
+             library);
+}
+
+/* Both ends of a connection need a descriptor, each in a process of its own. */
+static void allow_descriptors(int wanted)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max < (rlim_t)wanted)
+        errx(1, "%d descriptors are not allowed here (RLIMIT_NOFILE)", wanted);
 }
 
 static int files(int times)
 {
-    for (int i = 0; i < times; i++) {
-        int fd = open("/dev/null", O_RDONLY);
-        close(fd);
-    }
+    for (int i = 0; i < times; i++)
+        close(open("/dev/null", O_RDONLY | O_CLOEXEC));
     return 0;
+}
+
+static int load(const char *what, int times, const char *port)
+{
+    const struct sockaddr_in server = address(port);
+    if (what[0] == ECHO)
+        echo_often(&server, times);
+    else
+        ask_often(&server, what[0] == FORK ? FORK : CYCLE, times);
+    return 0;
+}
+
+static int usage(void)
+{
+    fputs("usage: bench cycle|fork|echo|start ROUNDS NAME=LIBRARY...\n"
+          "       bench leave CONNECTIONS ROUNDS NAME=LIBRARY...\n"
+          "       bench serve | load WORK COUNT PORT | quit PORT | files COUNT | mark\n",
+          stderr);
+    return 2;
+}
+
+static int help_counting(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "serve") == 0)
+        return serve();
+    if (argc == 2 && strcmp(argv[1], "mark") == 0)
+        return write(STDOUT_FILENO, "mark\n", 5) == 5 ? 0 : 1;
+    if (argc == 3 && strcmp(argv[1], "files") == 0)
+        return files(number(argv[2], 0, INT32_MAX));
+    if (argc == 3 && strcmp(argv[1], "quit") == 0) {
+        const struct sockaddr_in server = address(argv[2]);
+        quit(&server);
+        return 0;
+    }
+    if (argc == 5 && strcmp(argv[1], "load") == 0)
+        return load(argv[2], number(argv[3], 0, INT32_MAX), argv[4]);
+    return usage();
 }
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "serve") == 0)
-        return serve();
-    if (argc == 3 && strcmp(argv[1], "files") == 0)
-        return files((int)strtol(argv[2], NULL, 10));
-    if (argc == 5 && strcmp(argv[1], "load") == 0) {
-        struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        server.sin_port = htons((uint16_t)strtoul(argv[4], NULL, 10));
-        work(&server, argv[2][0], (int)strtol(argv[3], NULL, 10));
-        return 0;
+    const struct work *work = NULL;
+    for (size_t i = 0; argc > 3 && i < sizeof works / sizeof *works; i++)
+        if (strcmp(argv[1], works[i].name) == 0)
+            work = &works[i];
+    if (!work)
+        return help_counting(argc, argv);
+    program = argv[0];
+    int next = 2;
+    if (work->turn == turn_leave) {
+        connections = number(argv[next++], 1, MOST_CONNECTIONS);
+        allow_descriptors(connections + SPARE_DESCRIPTORS);
     }
-    if (argc < 4 || argc - 3 > VARIANTS)
-        errx(2, "usage: bench cycle|fork|echo|start ROUNDS NAME=LIBRARY...");
-    int rounds = (int)strtol(argv[2], NULL, 10);
-    if (rounds < 4 || rounds > MOST_ROUNDS)
-        errx(2, "rounds: 4 to %d", MOST_ROUNDS);
-    for (int i = 3; i < argc; i++) {
-        struct variant *variant = &variants[count++];
-        char *library = strchr(argv[i], '=');
-        if (!library) {
-            errx(2, "not NAME=LIBRARY: %s", argv[i]);
-        } else {
-            *library = '\0';
-            variant->name = argv[i];
-            snprintf(variant->preload, sizeof variant->preload, library[1] ? "LD_PRELOAD=%s" : "NO=%s",
-                     library + 1);
-        }
-    }
-    return measure(argv[1][0], rounds, argv[0]);
+    int rounds = number(argv[next++], 4, MOST_ROUNDS);
+    if (next >= argc || argc - next > VARIANTS)
+        return usage();
+    while (next < argc)
+        add_variant(argv[next++]);
+    measure(work, rounds);
+    return 0;
 }
