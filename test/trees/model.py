@@ -39,7 +39,7 @@ Decisions where the sentences leave a case open, marked in the code by their num
       receiver the message's. In flight nothing is armed: a message that is never received ends as the kernel does
       (unless somebody who doesn't know of it drained the connection).
       A sender that keeps a copy is no holder any more; if the receiver dies badly before the sender closes that
-      copy well, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
+      copy well, or the receiver execs and takes that copy for a holder's, FIN and RST are both taken (the sender can't know who else has it; FIN would be better).
   D8  A program that does not load us and has it at 0, 1, 2 is a holder whose end is the kernel's. The socket was
       disarmed for it, so if a signal ends another holder as the last one afterwards, FIN and RST are both right.
       With a copy above 2 as well it can't be told whether it moved its own or leaked one: the same.
@@ -200,7 +200,8 @@ class World:
             c.unread = 0                                                # D9
         if ending == "rst" and event in ("crash", "stop") and c.disarmed:
             c.decision = "either"                                       # D8
-        if ending == "rst" and any(q is not p and q.alive and c in q.fds.values() for q in c.senders):
+        if ((ending == "rst" or p.name in c.by_exec)
+                and any(q is not p and q.alive and c in q.fds.values() for q in c.senders)):
             c.decision = "either"                                       # D7
         drained = ending == "fin" and unread
         parent = self.processes[p.parent] if p.parent else p
