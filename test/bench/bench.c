@@ -166,7 +166,7 @@ static void ask_and_close(const struct sockaddr_in *server, enum request what)
     char byte;
     int fd = ask(server, what);
     if (read(fd, &byte, 1) != 0)
-        errx(1, "the connection does not end after a byte");
+        err(1, "the connection does not end after a byte");
     close(fd);
 }
 
