@@ -246,7 +246,7 @@ static void stop_server(const struct variant *variant)
 /* --- The kinds of work: one turn of a variant each, answering its seconds --- */
 
 /* Short turns, so that most of them pass without another process in between. */
-enum { CYCLES = 12, FORKS = 4, ECHOES = 64, STARTS = 2 };
+enum { CYCLES = 12, FORKS = 4, ECHOES = 64, STARTS = 2, RENEWED = 10 };
 
 static double turn_cycle(struct variant *variant)
 {
@@ -337,18 +337,42 @@ static void report(const struct variant *variant, int rounds, int units)
            ratios[rounds / 4], ratios[rounds - 1 - rounds / 4], times[rounds / 2] / units * 1e6);
 }
 
+/* A new order for every round: who always ran behind the same other would be measured with what that left. */
+static void shuffle(int order[], int size)
+{
+    static uint64_t state = 1; /* the same orders in every run; constants: Knuth's MMIX */
+    for (int i = size - 1; i > 0; i--) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        int other = (int)((state >> 33) % (unsigned)(i + 1));
+        int kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+/* Where a process happens to lie in memory makes it a little faster or slower: many servers, not one. */
+static void renew_servers(const struct work *work)
+{
+    for (int i = 0; i < count; i++) {
+        if (variants[i].pid)
+            stop_server(&variants[i]);
+        start_server(&variants[i]);
+        work->turn(&variants[i]); /* warms up */
+    }
+}
+
 static void measure(const struct work *work, int rounds)
 {
-    for (int i = 0; work->needs_server && i < count; i++)
-        start_server(&variants[i]);
-    /* The first round warms up. Each begins with another library, so that no place in the row is favoured. */
-    for (int round = -1; round < rounds; round++)
-        for (int i = 0; i < count; i++) {
-            struct variant *variant = &variants[(i + round + 1) % count];
-            double seconds = work->turn(variant);
-            if (round >= 0)
-                variant->seconds[round] = seconds;
-        }
+    int order[VARIANTS] = {0};
+    for (int i = 0; i < count; i++)
+        order[i] = i;
+    for (int round = 0; round < rounds; round++) {
+        if (work->needs_server && round % RENEWED == 0)
+            renew_servers(work);
+        shuffle(order, count);
+        for (int i = 0; i < count; i++)
+            variants[order[i]].seconds[round] = work->turn(&variants[order[i]]);
+    }
     for (int i = 0; i < count; i++) {
         report(&variants[i], rounds, work->units);
         if (work->needs_server)
