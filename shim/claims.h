@@ -2,7 +2,7 @@
  * Who may have a connection that a fork has given: a short list of pids in memory that the whole process tree
  * shares, so that of two processes that end it at the same moment one knows that it is the last.
  *
- *     fork:   parent makes the list {parent}, both add the child      {P, C}
+ *     fork:   parent makes the list {parent}, the child takes a place {P, C}
  *     leave:  take yourself out, then look at the others              {C}: not the last; {}: the last
  *
  * A claimant that crashed never leaves: whoever looks asks the kernel (holder.h) and takes it out.
@@ -23,6 +23,12 @@ static inline int32_t claims_left(pid_t pid)
 {
     return -(pid | 1 << 24);
 }
+
+/*
+ * Stands for the child of a fork that is under way: the first of parent and child to know the child's pid
+ * puts it in its place, once. Were both to add it, the slower one could add a child that has left already.
+ */
+#define CLAIMS_HEIR INT32_MAX
 
 /* A new list with SELF in it; 0 without memory. */
 uint32_t claims_new(pid_t self);

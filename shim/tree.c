@@ -83,10 +83,10 @@ static void inherit(struct connection *connection, int32_t pid)
     bool is_alone = getppid() == 0;
     if (is_alone)
         connection->claims = 0;
-    else if (claims)
-        claims_add(claims, pid);
-    else
+    else if (!claims)
         tree_adopted(connection);
+    else if (!claims_change(claims, CLAIMS_HEIR, pid))
+        claims_add(claims, pid);
     connection->depth = self.depth;
     atomic_fetch_add(&self.connections, 1);
 }
@@ -214,18 +214,22 @@ uint32_t tree_claims(struct connection *connection)
 static void offer(struct connection *connection, int32_t pid)
 {
     uint32_t claims = tree_claims(connection);
-    if (claims && !claims_has(claims, pid))
+    if (!claims)
+        return;
+    if (!claims_has(claims, pid)) {
         tree_disown(connection);
+        return;
+    }
+    claims_displace(claims, pid);
+    claims_add(claims, CLAIMS_HEIR);
 }
 
-/* After it, in the parent: CHILD is the heir now, and the one before is not, nor whom that one gave it to. */
+/* After it, in the parent: CHILD is the heir, if it has not come, or come and left, already. */
 static void bequeath(struct connection *connection, int32_t child)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    if (!claims)
-        return;
-    claims_displace(claims, own_pid());
-    claims_add(claims, child);
+    if (claims)
+        claims_change(claims, CLAIMS_HEIR, child > 0 ? child : 0);
 }
 
 void tree_before_fork(void)
@@ -239,7 +243,7 @@ void tree_after_fork(pid_t child)
     int saved = errno;
     if (child == 0)
         tree_enter();
-    else if (child > 0 && tree_has_connections() && tree_enter())
+    else if (tree_has_connections() && tree_enter())
         for_each_given(self.depth, bequeath, child);
     errno = saved;
 }
