@@ -20,9 +20,9 @@ load helpers
     assert_output "300 fin, 1800 rst, 0 other"
 }
 
-@test "a fork server whose parent and child leave at the same moment ends 4000 connections with FIN" {
+@test "a fork server whose parent and child leave at the same moment ends 12000 connections with FIN" {
     local bench=$BUILD_DIR/test/bench/bench
     launch bench "$bench" serve
     wait_until test -s bench.out
-    run -0 timeout 60 "$bench" load fork 4000 "$(cat bench.out)"
+    run -0 timeout 60 "$bench" load fork 12000 "$(cat bench.out)"
 }
