@@ -37,7 +37,7 @@ HOOK int close(int fd)
 /* What dup2 and dup3 put NEW over ends, unless the call is going to fail. */
 static void replaced(int old, int new)
 {
-    if (old != new &&table_knows(new) && real(fcntl)(old, F_GETFD) >= 0)
+    if (table_knows(new) && old != new &&real(fcntl)(old, F_GETFD) >= 0)
         ending_of(new);
 }
 

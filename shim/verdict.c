@@ -60,11 +60,16 @@ static bool fin_is_out(int fd, const struct connection *connection)
     return atomic_load(&connection->claims) != 0 && act_fin_sent(fd);
 }
 
-static void judge(int fd, struct connection *connection, enum event event)
+/* What the policy says, and what is still left to decide. */
+static enum ending ending_of_event(int fd, const struct connection *connection, enum event event)
 {
     enum ending ending = (enum ending)connection->endings->of[event];
-    if (ending != ENDING_KEEP && fin_is_out(fd, connection))
-        ending = after_shutdown(ending);
+    return ending != ENDING_KEEP && fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
+}
+
+static void judge(int fd, struct connection *connection, enum event event)
+{
+    enum ending ending = ending_of_event(fd, connection, event);
     if (ending != ENDING_KEEP)
         record_ending(fd, event, ending);
     act_end(fd, connection, ending);
@@ -106,9 +111,9 @@ void verdict_dying(enum event event)
 }
 
 /* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
-static bool is_settled(const struct connection *connection, enum ending ending)
+static bool is_settled(const struct connection *connection, enum event event)
 {
-    return ending == ENDING_RST &&
+    return connection->endings->of[event] == ENDING_RST &&
            (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
            atomic_load(&connection->claims) == 0;
 }
@@ -123,17 +128,13 @@ void verdict_death(enum event event)
         struct connection *connection = table_find(fd);
         if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection))
             continue;
-        enum ending ending = (enum ending)connection->endings->of[event];
-        if (is_settled(connection, ending)) {
+        if (is_settled(connection, event)) {
+            count[ENDING_RST]++;
+        } else if (tree_gives_up(fd, connection)) {
+            enum ending ending = ending_of_event(fd, connection, event);
+            act_end(fd, connection, ending);
             count[ending]++;
-            continue;
         }
-        if (!tree_gives_up(fd, connection))
-            continue;
-        if (ending != ENDING_KEEP && fin_is_out(fd, connection))
-            ending = after_shutdown(ending);
-        act_end(fd, connection, ending);
-        count[ending]++;
     }
     record_death(event, count);
     pthread_setcancelstate(cancellation, NULL);
