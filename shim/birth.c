@@ -40,7 +40,9 @@ static struct connection *learn(int fd)
     }
     struct connection *record = table_new(fd, KIND_SOCKET);
     if (record) {
-        act_learn_linger(fd, record);
+        /* What is not connected was never armed by us: a {1,0} here is the program's own abort. */
+        if (act_learn_linger(fd, record))
+            atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
         table_put(fd, record);
     }
     return record;
