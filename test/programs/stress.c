@@ -101,16 +101,26 @@ static void *serve(void *unused)
     return unused;
 }
 
-static void ask_once(void)
+/*
+ * Reads all. Returns 0 at the FIN, -1 with errno set at another end. A connection that is reset before
+ * connect has returned is reported by connect itself: made and over, not refused.
+ */
+static ssize_t read_all(int fd, ssize_t *all)
 {
     char answer[2 * ANSWER];
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&name, sizeof name) != 0)
+    ssize_t got = connect(fd, (struct sockaddr *)&name, sizeof name);
+    if (got != 0 && errno != ECONNRESET)
         err(99, "connect");
+    while (got >= 0 && (got = read(fd, answer, sizeof answer)) > 0)
+        *all += got;
+    return got;
+}
+
+static void ask_once(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ssize_t all = 0;
-    ssize_t got;
-    while ((got = read(fd, answer, sizeof answer)) > 0)
-        all += got;
+    const ssize_t got = read_all(fd, &all);
     if (got == 0 && all == ANSWER)
         atomic_fetch_add(&fins, 1);
     else if (got < 0 && errno == ECONNRESET)
