@@ -194,9 +194,16 @@ HOOK int fcntl64(int fd, int command, ...)
     return fcntl_with(fd, command, argument);
 }
 
+/* Then no other process can have sent it to us. */
+static bool is_ours_alone(const struct connection *record)
+{
+    return tree_is_ours(record) && !atomic_load(&record->claims) &&
+           !(atomic_load(&record->flags) & FLAG_ADOPTED);
+}
+
 /*
- * Another descriptor here for what FD is, -1 if there is none. For what arrives only copies that are not ours
- * to judge are asked about, which are few; for what was inherited, all.
+ * Another descriptor here for what FD is, -1 if there is none. For what arrives only those are asked about
+ * that another process can have, which are few; for what was inherited, all.
  */
 static int twin_of(int fd, bool from_above)
 {
@@ -207,7 +214,7 @@ static int twin_of(int fd, bool from_above)
         const struct connection *record = table_find(other);
         struct stat now;
         if (other != fd && record && record->kind == KIND_CONNECTION &&
-            (from_above || !tree_is_ours(record)) && fstat(other, &now) == 0 && now.st_ino == wanted.st_ino)
+            (from_above || !is_ours_alone(record)) && fstat(other, &now) == 0 && now.st_ino == wanted.st_ino)
             return other;
     }
     return -1;
@@ -218,7 +225,7 @@ static void join(int fd, int twin)
 {
     birth_audit(table_dup(twin, fd));
     struct connection *record = table_find(fd);
-    if (!record || tree_is_ours(record))
+    if (!record || tree_has_claim(record))
         return;
     tree_own(record);
     verdict_protect(fd, record);

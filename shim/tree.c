@@ -28,6 +28,7 @@ static struct {
     _Atomic int connections;       /* records that are ours to judge */
     _Atomic int disowned;          /* records that were ours, and were passed on */
     _Atomic bool stop_noted;
+    _Atomic bool gave;    /* a fork has given something */
     _Atomic bool ask_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
     uint32_t depth;       /* forks between the first process that tracked something and this one */
     int32_t outer;        /* pid of the process that may hold what we adopted */
@@ -106,6 +107,12 @@ static void become(struct owner *owner)
     for_each_given(self.depth - 1, inherit, pid);
     atomic_store(&owner->pid, pid);
     signals_new_process();
+}
+
+bool tree_has_claim(const struct connection *connection)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    return tree_is_ours(connection) && (!claims || claims_has(claims, own_pid()));
 }
 
 bool tree_is_self(void)
@@ -216,10 +223,11 @@ static void offer(struct connection *connection, int32_t pid)
     uint32_t claims = tree_claims(connection);
     if (!claims)
         return;
-    if (!claims_has(claims, pid)) {
+    if (!tree_has_claim(connection)) {
         tree_disown(connection);
         return;
     }
+    atomic_store(&self.gave, true);
     claims_displace(claims, pid);
     claims_add(claims, CLAIMS_HEIR);
 }
@@ -288,17 +296,18 @@ void tree_disown(struct connection *connection)
 
 bool tree_has_copies(void)
 {
-    return atomic_load(&self.disowned) > 0 || self.depth > 0;
+    return atomic_load(&self.disowned) > 0 || self.depth > 0 || atomic_load(&self.gave);
 }
 
 void tree_own(struct connection *connection)
 {
     if (connection->depth == NOBODY)
         atomic_fetch_sub(&self.disowned, 1);
+    if (!tree_is_ours(connection))
+        atomic_fetch_add(&self.connections, 1);
     connection->depth = self.depth;
     connection->claims = 0;
     got_last = table_name_of(connection);
-    atomic_fetch_add(&self.connections, 1);
 }
 
 void tree_shares_memory(void)

@@ -43,10 +43,13 @@ bool tree_gives_up(int fd, struct connection *connection);
 /* Another process was given CONNECTION over a socket: whoever receives it judges it, and we no more. */
 void tree_disown(struct connection *connection);
 
-/* May we have descriptors that are not ours to judge? Then what arrives may be one of their connections. */
+/* Is it this process's, and has no later fork displaced it as the heir? No call. */
+bool tree_has_claim(const struct connection *connection);
+
+/* May others have what we have, by a fork or a message? Then what arrives may be one of our connections. */
 bool tree_has_copies(void);
 
-/* CONNECTION, which was not ours to judge, has come to us. */
+/* CONNECTION, to which we had no claim, has come to us. */
 void tree_own(struct connection *connection);
 
 /* Disarm all that is ours: from now on the kernel decides. Walks the table. */

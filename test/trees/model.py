@@ -23,8 +23,8 @@ the last one to leave decides how the connection ends, by the event of its leavi
 
 Decisions where the sentences leave a case open, marked in the code by their number:
 
-  D1  "got last": accept, connect and a received descriptor count. When that one was given up before the fork,
-      the fork gives nothing (not the one before it): no heir means the parent's orderly end is a FIN.
+  D1  "got last": accept, connect, a received descriptor and what a program is executed with at 0, 1, 2 count. When that one
+      was given up before the fork, the fork gives nothing (not the one before it): no heir means the parent's orderly end is a FIN.
   D2  A forked child's own "last got" is what the fork gave it ("that it was given or got since").
   D3  vfork and posix_spawn children are no heirs by birth and displace none; they become holders only by an exec
       with a copy at 0, 1, 2.
@@ -257,6 +257,9 @@ class World:
         p.fds, p.cloexec, p.last = kept, set(), None
         p.untracked = {n for n in kept if n > 2}                        # D15
         p.sees = program in LOADS_US
+        for n in (0, 1, 2):
+            if p.fds.get(n) and p.fds[n] not in [p.fds.get(below) for below in range(n)]:
+                p.last = p.fds[n]                                       # D1
         self.forget_names(p)
         self.count()
 
