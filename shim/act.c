@@ -169,7 +169,8 @@ bool act_learn_linger(int fd, struct connection *connection)
 {
     int saved = errno;
     struct linger linger = get_linger(fd);
-    bool armed = linger.l_onoff ? linger.l_linger == 0 : linger.l_linger == MARK;
+    /* With the mark and still on, it is on its way through act_release() in the process above. */
+    bool armed = linger.l_linger == MARK || (linger.l_onoff && linger.l_linger == 0);
     if (linger.l_onoff && !armed) {
         connection->linger_seconds = linger.l_linger;
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);

@@ -221,11 +221,15 @@ static int twin_of(int fd, bool from_above)
 }
 
 /* FD is one more descriptor for the connection of TWIN, which may have been given away before. */
-static void join(int fd, int twin)
+static void join(int fd, int twin, bool from_above)
 {
     birth_audit(table_dup(twin, fd));
     struct connection *record = table_find(fd);
-    if (!record || tree_has_claim(record))
+    if (!record)
+        return;
+    if (!from_above)
+        tree_got(record);
+    if (tree_has_claim(record))
         return;
     tree_own(record);
     verdict_protect(fd, record);
@@ -240,7 +244,7 @@ void birth_adopt(int fd, bool from_above)
         return;
     int twin = from_above || tree_has_copies() ? twin_of(fd, from_above) : -1;
     if (twin >= 0) {
-        join(fd, twin);
+        join(fd, twin, from_above);
         return;
     }
     struct connection *record = table_new(fd, KIND_CONNECTION);

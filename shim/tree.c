@@ -178,11 +178,19 @@ bool tree_outer_holds(const struct connection *connection, int fd)
     return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd);
 }
 
-/* Leave the list of those who may have it; are we the last? */
+/*
+ * Leave the list of those who may have it; are we the last? What remains in the hands of a program that does
+ * not load us must not stay armed: it cannot disarm it.
+ */
 static bool last_claimant(uint32_t claims, int fd)
 {
     int32_t pid = own_pid();
-    return claims_change(claims, pid, 0) && claims_other(claims, pid, fd) == 0;
+    if (!claims_change(claims, pid, 0))
+        return false;
+    pid_t other = claims_other(claims, pid, fd);
+    if (other < 0 && !holder_loads_us(-other))
+        act_release(fd);
+    return other == 0;
 }
 
 bool tree_gives_up(int fd, struct connection *connection)
@@ -307,6 +315,10 @@ void tree_own(struct connection *connection)
         atomic_fetch_add(&self.connections, 1);
     connection->depth = self.depth;
     connection->claims = 0;
+}
+
+void tree_got(const struct connection *connection)
+{
     got_last = table_name_of(connection);
 }
 

@@ -49,6 +49,9 @@ bool tree_has_claim(const struct connection *connection);
 /* May others have what we have, by a fork or a message? Then what arrives may be one of our connections. */
 bool tree_has_copies(void);
 
+/* The calling thread got CONNECTION, which is ours already, once more. */
+void tree_got(const struct connection *connection);
+
 /* CONNECTION, to which we had no claim, has come to us. */
 void tree_own(struct connection *connection);
 

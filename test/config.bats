@@ -114,6 +114,23 @@ record+='local=127\.0\.0\.1:8080 peer=127\.0\.0\.1:[0-9]+ unread=0 unsent=[0-9]+
     assert_line --index 1 --regexp "$record"
 }
 
+@test "TRUEFIN_LOG=syslog sends a record to /dev/log, as a daemon's information" {
+    mkdir dev
+    touch dev/null
+    start syslog socat -u UNIX-RECV:dev/log STDOUT
+    wait_until test -S dev/log
+    # A /dev of the program's own: a log and nothing else that matters to it.
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    launch server -p close=rst TRUEFIN_LOG=syslog unshare --mount sh -c \
+        'mount --bind /dev/null dev/null && mount --rbind dev /dev && exec "$@"' in-dev \
+        "$PROGRAMS/server" listen:8080 accept await_unread:7 read:7 write:Hello. close pause
+    find_port server
+    peer_sees rst 6 --send request
+    wait_until test -s syslog.out
+    run cat syslog.out
+    assert_output --regexp "^<30>truefin: ${record#^}"
+}
+
 @test "without TRUEFIN_LOG nothing is recorded" {
     records
     assert_equal "$(cat server.err)" ''

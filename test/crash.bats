@@ -118,6 +118,28 @@ crashes_with() {
     peer_sees rst 6
 }
 
+@test "SIGKILL sends RST to an MPTCP peer, and its close FIN" {
+    requires /usr/bin/python3
+    local end ending
+    for end in kill_self:KILL close; do
+        serve listen_mptcp accept write:Hello. "$end" pause
+        # shellcheck disable=SC2154  # find_port sets it
+        start peer /usr/bin/python3 -c '
+import socket, sys
+peer = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)  # IPPROTO_MPTCP
+peer.connect(("127.0.0.1", int(sys.argv[1])))
+got = b""
+try:
+    while part := peer.recv(100):
+        got += part
+    print("fin", got.decode(), flush=True)
+except ConnectionResetError:
+    print("rst", got.decode(), flush=True)' "$port"
+        [[ $end == close ]] && ending=fin || ending=rst
+        said peer "$ending Hello."
+    done
+}
+
 @test "SIGKILL sends RST on a connection that was accepted in a thread" {
     serve listen thread{ accept write:Hello. } kill_self:KILL
     peer_sees rst 6

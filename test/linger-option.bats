@@ -71,6 +71,43 @@ load helpers
     assert_equal "$(grep -c '^linger 1,0 size 8$' server.out)" 2
 }
 
+@test "a zero linger of a listener that was inherited stays the program's" {
+    requires /usr/bin/python3
+    launch server /usr/bin/python3 -c '
+import os, socket, struct, sys
+if len(sys.argv) == 1:
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    print("port", listener.getsockname()[1], flush=True)
+    os.set_inheritable(listener.fileno(), True)
+    os.execv(sys.executable, sys.orig_argv + [str(listener.fileno())])
+connection, _ = socket.socket(fileno=int(sys.argv[1])).accept()
+connection.sendall(b"Hello.")
+connection.close()'
+    find_port server
+    peer_sees rst 6
+    ended server exit 0
+}
+
+# What the process above sets on the way, see act_release(): its time is the mark.
+@test "a service that starts while its connection is being released reads SO_LINGER as off" {
+    requires /usr/bin/python3
+    listen_peer
+    launch service -p abort-on-crash env -u LD_PRELOAD /usr/bin/python3 -c '
+import os, socket, struct, sys
+if len(sys.argv) == 3:
+    connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 21076))
+    os.dup2(connection.fileno(), 0)
+    os.environ["LD_PRELOAD"] = sys.argv[2]
+    os.execv(sys.executable, sys.orig_argv[:3])
+service = socket.socket(fileno=0)
+print(struct.unpack("ii", service.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)), flush=True)
+os.kill(os.getpid(), 9)' "$port" "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN"
+    peer_saw rst 0
+    said service '(0, 0)'
+}
+
 @test "a listener that the program left alone reads as off after connections" {
     serve accept write:Hello. listener_getlinger close pause
     peer_sees fin 6
