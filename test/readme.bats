@@ -64,6 +64,20 @@ play() {
     assert_equal "$played" 3
 }
 
+@test "systemd understands the drop-in in README, and sets what it says" {
+    requires systemd-analyze
+    mkdir nginx.service.d
+    printf '[Service]\nExecStart=/bin/true\n' >nginx.service
+    blocks ini | tail -n +2 >nginx.service.d/override.conf
+    run -0 systemd-analyze verify ./nginx.service
+    # It only warns of an assignment that it ignores.
+    assert_output ''
+    # An assignment a line, in quotes where it has blanks (systemd.exec(5)): the shell reads them alike.
+    run -0 env -i sh -c "export $(sed -n 's/^Environment=//p' nginx.service.d/override.conf | tr '\n' ' '); env"
+    assert_line 'TRUEFIN_POLICY=accepted: abort-on-crash'
+    run -0 "$TRUEFIN" policy 'accepted: abort-on-crash'
+}
+
 # row POLICY: the endings of all connections under it, separated by blanks.
 row() {
     "$TRUEFIN" policy "$1" | awk '$1 == "any" { $1 = ""; print }'
