@@ -147,9 +147,10 @@ pid_t claims_other(uint32_t list, pid_t self, int fd)
         int32_t pid = atomic_load(&at->pids[i]);
         if (pid == 0 || pid == self || pid == -self || pid <= claims_left(0))
             continue;
-        if (pid > 0 ? holder_has(pid, fd) : holder_has_execed(-pid, fd))
+        enum answer has = pid > 0 ? holder_claims(pid, fd) : holder_has_execed(-pid, fd);
+        if (has == YES)
             found = pid;
-        else
+        else if (has == NO)
             atomic_compare_exchange_strong(&at->pids[i], &pid, 0);
     }
     return found;

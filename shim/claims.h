@@ -46,7 +46,8 @@ void claims_displace(uint32_t list, pid_t pid);
 
 /*
  * A claimant besides SELF (in either form) that still holds the caller's FD, one that has not execed before
- * others; 0 if there is none. Forgets those that do not hold it.
+ * others; 0 if there is none. Forgets those that do not hold it, but not those of whom the kernel does not
+ * tell: each of them will take itself for the last.
  */
 pid_t claims_other(uint32_t list, pid_t self, int fd);
 

@@ -14,8 +14,6 @@
 
 enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
-enum answer { NO, YES, UNKNOWN };
-
 /* Does the file at PATH contain TEXT? Read in pieces, for a signal handler may have little stack. */
 static bool contains(const char *path, const char *text)
 {
@@ -83,7 +81,7 @@ struct entry { /* getdents64(2) */
     char name[];
 };
 
-static bool listed(int directory, const char *wanted)
+static enum answer listed(int directory, const char *wanted)
 {
     _Alignas(struct entry) char buffer[BUFFER_SIZE];
     long size;
@@ -92,49 +90,71 @@ static bool listed(int directory, const char *wanted)
             const struct entry *entry = (const void *)(buffer + at);
             char link[PATH_SIZE];
             if (link_of(link, directory, entry->name) && strcmp(link, wanted) == 0)
-                return true;
+                return YES;
             at += entry->size;
         }
     }
-    return false;
+    return size == 0 ? NO : UNKNOWN;
 }
 
-static bool in_proc(pid_t pid, int fd)
+static enum answer in_proc(pid_t pid, int fd)
 {
     char path[PATH_SIZE];
     char wanted[PATH_SIZE];
     proc_path(path, getpid(), "/fd/", fd);
     if (!link_of(wanted, AT_FDCWD, path))
-        return false;
+        return UNKNOWN;
     proc_path(path, pid, "/fd", -1);
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
-        return false;
-    bool found = listed(directory, wanted);
+        return UNKNOWN;
+    enum answer answer = listed(directory, wanted);
     real(close)(directory);
-    return found;
+    return answer;
 }
 
-/* Has PID ended, and is ours to wait for? It stays so (waitid(2), WNOWAIT). */
-static bool is_dead_child(pid_t pid)
+/* What PID is to us: it stays so, for a child is not waited for here (waitid(2), WNOWAIT). */
+enum relative { STRANGER, PARENT, CHILD, DEAD_CHILD };
+
+static enum relative relative(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
-    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+    if (pid == getppid())
+        return PARENT;
+    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+        return STRANGER;
+    return info.si_pid == pid ? DEAD_CHILD : CHILD;
 }
 
-bool holder_has(pid_t pid, int fd)
+static enum answer ask(pid_t pid, int fd)
 {
-    int saved = errno;
     enum answer answer = compare(pid, fd, fd);
-    if (answer == NO && is_dead_child(pid)) {
-        errno = saved;
-        return false;
-    }
+    if (answer == NO && relative(pid) == DEAD_CHILD)
+        return NO;
     for (int at = 0; answer == NO && at <= STDERR_FILENO; at++)
         answer = compare(pid, at, fd);
-    bool has = answer == YES || in_proc(pid, fd);
+    return answer == YES ? YES : in_proc(pid, fd);
+}
+
+enum answer holder_has(pid_t pid, int fd)
+{
+    int saved = errno;
+    enum answer answer = ask(pid, fd);
     errno = saved;
-    return has;
+    return answer;
+}
+
+enum answer holder_claims(pid_t pid, int fd)
+{
+    int saved = errno;
+    enum answer answer = ask(pid, fd);
+    if (answer == UNKNOWN) {
+        static const enum answer of[] = {
+            [STRANGER] = UNKNOWN, [PARENT] = YES, [CHILD] = YES, [DEAD_CHILD] = NO};
+        answer = of[relative(pid)];
+    }
+    errno = saved;
+    return answer;
 }
 
 /* The link of a socket reads "socket:[INODE]" (proc(5)). */
@@ -160,14 +180,15 @@ bool holder_loads_us(pid_t pid)
     return loads;
 }
 
-bool holder_has_execed(pid_t pid, int fd)
+enum answer holder_has_execed(pid_t pid, int fd)
 {
     int saved = errno;
     ino_t wanted = holder_socket(getpid(), fd);
-    bool has = false;
-    for (int at = 0; wanted && !has && at <= STDERR_FILENO; at++)
-        has = holder_socket(pid, at) == wanted;
-    has = has || (!holder_loads_us(pid) && holder_has(pid, fd));
+    enum answer answer = UNKNOWN;
+    for (int at = 0; wanted && answer != YES && at <= STDERR_FILENO; at++)
+        answer = holder_socket(pid, at) == wanted ? YES : UNKNOWN;
+    if (answer != YES)
+        answer = holder_loads_us(pid) ? NO : ask(pid, fd);
     errno = saved;
-    return has;
+    return answer;
 }

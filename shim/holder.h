@@ -2,8 +2,7 @@
  * Does that process still hold this socket? Asked of the kernel, and only about connections that a fork has
  * given.
  *
- * All keep errno and are safe in signal handlers. Where the kernel refuses to tell, the answer is false: who
- * asks then believes to be the last, and an orderly end stays one.
+ * All keep errno and are safe in signal handlers.
  */
 #ifndef TRUEFIN_HOLDER_H
 #define TRUEFIN_HOLDER_H
@@ -11,17 +10,28 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* The kernel may refuse to tell. */
+enum answer { NO, YES, UNKNOWN };
+
 /*
  * Has PID, a process of our own tree, a descriptor for what the caller has at FD? kcmp(2) on the same number
  * and on 0, 1, 2; then, or where kcmp is refused, the links of /proc/PID/fd. A zombie holds nothing.
  */
-bool holder_has(pid_t pid, int fd);
+enum answer holder_has(pid_t pid, int fd);
+
+/*
+ * The same for a claimant, which takes itself off the list when it gives the connection up (claims.h). So
+ * where the kernel refuses to tell, as about a daemon that has dropped root's rights, it is enough to know
+ * that it lives: of our parent and of our children that can be told without a right (getppid(2), waitid(2)),
+ * and without taking a new process with an old number for it.
+ */
+enum answer holder_claims(pid_t pid, int fd);
 
 /*
  * Does PID, which has execed with it at 0, 1 or 2, still hold it? From the links of /proc. A program that
  * loads us must have it there still: it judges no leaked copy. Any other may have moved it.
  */
-bool holder_has_execed(pid_t pid, int fd);
+enum answer holder_has_execed(pid_t pid, int fd);
 
 /* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
 ino_t holder_socket(pid_t pid, int at);

@@ -175,7 +175,7 @@ bool tree_has_connections(void)
 
 bool tree_outer_holds(const struct connection *connection, int fd)
 {
-    return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd);
+    return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd) == YES;
 }
 
 /*

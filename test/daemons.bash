@@ -81,3 +81,14 @@ child_of() {
     wait_until has_child "$1"
     read -r child _ <<<"$(children "$1")"
 }
+
+# other_users: skips where a daemon cannot become another user, as it must before it serves.
+other_users() {
+    awk '$3 > 1000 { found = 1 } END { exit !found }' /proc/self/uid_map ||
+        skip 'it does not serve as root, and this namespace has no other user'
+}
+
+# others_may_read DIRECTORY...: and that other user must find the files of the test.
+others_may_read() {
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR" "$@"
+}

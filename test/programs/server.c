@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <error.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -669,6 +670,46 @@ static void wait_child(const char *arg)
     must(wait(NULL), "wait");
 }
 
+static pid_t parent; /* as it was at the fork */
+
+/* Waits, ten seconds at most, until the parent is gone and another process has taken its place. */
+static void await_orphaned(const char *arg)
+{
+    (void)arg;
+    for (int i = 0; getppid() == parent; i++) {
+        must(-(i == 10000), "await_orphaned");
+        usleep(1000);
+    }
+}
+
+/* A pipe that all processes forked from here on have, and its end of file, when all of them are gone. */
+static int descendants[2];
+
+static void watch_descendants(const char *arg)
+{
+    (void)arg;
+    must(pipe(descendants), "pipe");
+}
+
+static void await_descendants(const char *arg)
+{
+    char none;
+    (void)arg;
+    close(descendants[1]);
+    must(-(read(descendants[0], &none, 1) != 0), "await_descendants");
+}
+
+/* As daemons do once they listen: from then on nobody but root may look into this process (proc(5),
+ * dumpable). */
+static void drop_root(const char *arg)
+{
+    const id_t nobody = 65534;
+    (void)arg;
+    must(setgroups(0, NULL), "setgroups");
+    must(setgid(nobody), "setgid");
+    must(setuid(nobody), "setuid");
+}
+
 /* Starts over at the first accept or connect, until that has run N times. */
 static void again(const char *arg)
 {
@@ -757,6 +798,10 @@ static const struct operation {
     {"pause", do_pause},
     {"say", say},
     {"wait", wait_child},
+    {"await_orphaned", await_orphaned},
+    {"watch_descendants", watch_descendants},
+    {"await_descendants", await_descendants},
+    {"drop_root", drop_root},
     {"again", again},
     {"nothing", nothing},
 };
@@ -783,6 +828,30 @@ static void *run_thread(void *ops)
 }
 
 /* Performs what stands before the closing brace or the end of the script. */
+static void run_fork(char **ops)
+{
+    const pid_t self = getpid();
+    if (must(fork(), "fork") != 0)
+        return;
+    parent = self;
+    run(ops);
+    exit(0);
+}
+
+/* Where the block that begins at OPS ends; others may be nested in it. */
+static char **end_of_block(char **ops)
+{
+    int depth = 0;
+    for (; *ops != NULL; ops++) {
+        depth += strcmp(*ops, "fork{") == 0 || strcmp(*ops, "thread{") == 0;
+        depth -= strcmp(*ops, "}") == 0;
+        if (depth == 0)
+            return ops;
+    }
+    must(-1, "block without }");
+    return ops;
+}
+
 static void run(char **ops)
 {
     for (; *ops != NULL && strcmp(*ops, "}") != 0; ops++) {
@@ -795,13 +864,10 @@ static void run(char **ops)
             pthread_t id;
             must(-pthread_create(&id, NULL, run_thread, ops + 1), "pthread_create");
             must(-pthread_join(id, NULL), "pthread_join");
-        } else if (must(fork(), "fork") == 0) {
-            run(ops + 1);
-            exit(0);
+        } else {
+            run_fork(ops + 1);
         }
-        while (*ops != NULL && strcmp(*ops, "}") != 0)
-            ops++;
-        must(-(*ops == NULL), "block without }");
+        ops = end_of_block(ops);
     }
 }
 
