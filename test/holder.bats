@@ -95,9 +95,9 @@ all_pause() {
 @test "a grandparent and a grandchild do not know of each other" {
     under fin accept fork{ fork{ write:Hello. exit:0 } close pause } close pause
     under fin accept fork{ fork{ write:Hello. exit:0 } exit:0 } close pause
-    before=(watch_descendants)
-    under fin accept write:Hello. fork{ fork{ await_orphaned exit:3 } exit:0 } await_descendants close pause
-    under fin accept write:Hello. fork{ fork{ await_orphaned kill_self:KILL } exit:0 } await_descendants exit:0
+    before=(watch_others)
+    under fin accept write:Hello. fork{ fork{ await_orphaned exit:3 } exit:0 } await_others close pause
+    under fin accept write:Hello. fork{ fork{ await_orphaned kill_self:KILL } exit:0 } await_others exit:0
 }
 
 # Nobody but root may look into a process that was root's: so it is with the children of Apache and vsftpd.

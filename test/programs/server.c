@@ -682,21 +682,22 @@ static void await_orphaned(const char *arg)
     }
 }
 
-/* A pipe that all processes forked from here on have, and its end of file, when all of them are gone. */
-static int descendants[2];
+/* A pipe that this process and all forked from here on have, and its end of file, when all others are gone.
+ */
+static int others[2];
 
-static void watch_descendants(const char *arg)
+static void watch_others(const char *arg)
 {
     (void)arg;
-    must(pipe(descendants), "pipe");
+    must(pipe(others), "pipe");
 }
 
-static void await_descendants(const char *arg)
+static void await_others(const char *arg)
 {
     char none;
     (void)arg;
-    close(descendants[1]);
-    must(-(read(descendants[0], &none, 1) != 0), "await_descendants");
+    close(others[1]);
+    must(-(read(others[0], &none, 1) != 0), "await_others");
 }
 
 /* As daemons do once they listen: from then on nobody but root may look into this process (proc(5),
@@ -708,6 +709,84 @@ static void drop_root(const char *arg)
     must(setgroups(0, NULL), "setgroups");
     must(setgid(nobody), "setgid");
     must(setuid(nobody), "setuid");
+}
+
+/* --- Other programs, and other places in the tree --- */
+
+static void do_daemon(const char *arg)
+{
+    (void)arg;
+    must(daemon(1, 0), "daemon");
+}
+
+static void do_setsid(const char *arg)
+{
+    (void)arg;
+    must(setsid(), "setsid");
+}
+
+static void do_system(const char *arg)
+{
+    must(system(arg), "system"); // NOLINT(cert-env33-c): what a shell gets is to be seen
+}
+
+/* Runs a shell's command, reads all that it writes, and waits for it. */
+static void do_popen(const char *arg)
+{
+    char buffer[BUFFER];
+    FILE *command = popen(arg, "r"); // NOLINT(cert-env33-c)
+    must(-(command == NULL), "popen");
+    while (fgets(buffer, sizeof buffer, command) != NULL)
+        ;
+    must(pclose(command), "pclose");
+}
+
+/* The same, but goes on as soon as it has written a line. */
+static void popen_left(const char *arg)
+{
+    char buffer[BUFFER];
+    FILE *command = popen(arg, "r"); // NOLINT(cert-env33-c)
+    must(-(command == NULL || fgets(buffer, sizeof buffer, command) == NULL), "popen");
+}
+
+/* The connection is the one that this program was given at N. */
+static void inherit(const char *arg)
+{
+    connection = number(arg);
+}
+
+/* Puts the connection at N, and only there. */
+static void onto(const char *arg)
+{
+    const int old = connection;
+    connection = must(dup2(old, number(arg)), "dup2");
+    must(close(old), "close");
+}
+
+/* As systemd passes a connection on: at 3, and the new program is told by its environment. */
+static void as_listen_fd(const char *arg)
+{
+    char pid[16];
+    (void)arg;
+    if (connection != 3)
+        onto("3");
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    must(setenv("LISTEN_PID", pid, 1), "setenv");
+    must(setenv("LISTEN_FDS", "1", 1), "setenv");
+}
+
+/* exec:PROGRAM ARGUMENT..., divided by blanks. */
+static void do_exec(const char *arg)
+{
+    enum { MOST = 32, LONGEST = 4096 };
+    static char text[LONGEST];
+    char *words[MOST + 1] = {NULL};
+    char *rest = text;
+    must(-(strlen(arg) >= LONGEST), "exec");
+    snprintf(text, sizeof text, "%s", arg);
+    for (int i = 0; i < MOST && (words[i] = strsep(&rest, " ")) != NULL; i++)
+        ;
+    must(execvp(words[0], words), "exec");
 }
 
 /* Starts over at the first accept or connect, until that has run N times. */
@@ -799,9 +878,18 @@ static const struct operation {
     {"say", say},
     {"wait", wait_child},
     {"await_orphaned", await_orphaned},
-    {"watch_descendants", watch_descendants},
-    {"await_descendants", await_descendants},
+    {"watch_others", watch_others},
+    {"await_others", await_others},
     {"drop_root", drop_root},
+    {"daemon", do_daemon},
+    {"setsid", do_setsid},
+    {"system", do_system},
+    {"popen", do_popen},
+    {"popen_left", popen_left},
+    {"inherit", inherit},
+    {"onto", onto},
+    {"as_listen_fd", as_listen_fd},
+    {"exec", do_exec},
     {"again", again},
     {"nothing", nothing},
 };
