@@ -17,8 +17,41 @@ void libc_resolve(void)
 #define CALL(name)                                                                                           \
     if (!LIBC_ENTRY(name))                                                                                   \
         libc_find((void **)&libc.name, #name);
+#define LATE(name)
+#define ASK(name)
 #define ALIAS(name, other)
 #include "calls.def"
 #undef CALL
+#undef LATE
+#undef ASK
 #undef ALIAS
+}
+
+/* What is remembered may not be unloaded any more. */
+static void pin(const void *function)
+{
+    Dl_info info;
+    if (dladdr(function, &info))
+        dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+}
+
+/* What CALLER's own library would find if we were not there: it may have been opened with RTLD_LOCAL. */
+static void *find_locally(const char *name, const void *caller)
+{
+    Dl_info info;
+    void *library = dladdr(caller, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *function = library ? dlsym(library, name) : NULL;
+    if (library)
+        dlclose(library);
+    return function;
+}
+
+void *libc_find_for(void **entry, const char *name, const void *caller)
+{
+    void *function = libc_find(entry, name);
+    if (!function)
+        function = find_locally(name, caller);
+    if (function)
+        pin(function);
+    return function;
 }

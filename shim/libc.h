@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <threads.h>
 #include <unistd.h>
+#include <unwind.h>
 
 /* Marks a hook: everything else is hidden. */
 #define HOOK __attribute__((visibility("default")))
@@ -30,12 +32,19 @@
 int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 __sighandler_t bsd_signal(int number, __sighandler_t handler);
+/* What C++ calls (Itanium C++ ABI, exception handling, 2.5), and what longjmp is under _FORTIFY_SOURCE. */
+void *__cxa_begin_catch(void *exception);
+void __longjmp_chk(jmp_buf to, int value) __attribute__((noreturn));
 
 struct libc {
 #define CALL(name) __typeof__(name) *name; /* NOLINT(bugprone-macro-parentheses): it is a declaration */
+#define LATE(name) CALL(name)
+#define ASK(name)  CALL(name)
 #define ALIAS(name, other)
 #include "calls.def"
 #undef CALL
+#undef LATE
+#undef ASK
 #undef ALIAS
 };
 
@@ -57,5 +66,16 @@ void *libc_find(void **entry, const char *name);
     (__builtin_expect(LIBC_ENTRY(name) != NULL, 1)                                                           \
          ? LIBC_ENTRY(name)                                                                                  \
          : (__typeof__(name) *)libc_find((void **)&libc.name, #name))
+
+/*
+ * The real function of a name marked LATE, for the library that CALLER, a return address, stands in: NULL if
+ * it is nowhere. Once found for all it costs a load. Uses the dynamic linker: not for signal handlers.
+ */
+void *libc_find_for(void **entry, const char *name, const void *caller);
+
+#define real_for(name, caller)                                                                               \
+    (__builtin_expect(LIBC_ENTRY(name) != NULL, 1)                                                           \
+         ? LIBC_ENTRY(name)                                                                                  \
+         : (__typeof__(name) *)libc_find_for((void **)&libc.name, #name, caller))
 
 #endif

@@ -1,6 +1,174 @@
 #include "unwind.h"
 
+#include "libc.h"
+
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+/*
+ * Before the unwinder enters a landing pad, the personality routine of that frame says through _Unwind_SetGR
+ * which exception the pad will find in its first register. A landing pad is either clean-up, or the handler:
+ * then its frame is the one that the search has found, which libgcc and LLVM libunwind alike have left in
+ * private_2. (Itanium C++ ABI, exception handling, 1.6; libgcc/unwind.inc, uw_identify_context.)
+ *
+ * A handler's landing pad may have clean-up of its own frame to do first, so in C++ the exception is caught
+ * at
+ * __cxa_begin_catch. Rust has no such call: there the handler's landing pad is the end.
+ */
+
+typedef __typeof__(_Unwind_SetGR) set_register;
+typedef __typeof__(_Unwind_GetCFA) get_frame;
+typedef __typeof__(__cxa_begin_catch) begin_catch;
+
+enum { NESTED = 8 }; /* exceptions thrown while another one unwinds; further ones go unseen */
+static const uintptr_t LEAST_POINTER =
+    65536; /* LuaJIT's personality routine puts a small number into the register */
+static const uint64_t RUST = 0x4d4f5a0052555354; /* "MOZ\0RUST", library/panic_unwind/src/gcc.rs */
+static const uint64_t CXX = 0x432b2b;            /* "GNUCC++", "CLNGC++", then one byte for dependent ones */
+
+/* An exception on its way. Its clean-up runs in the frame `frame`, so what closes for it stands below on the
+ * stack. */
+struct unwinding {
+    const void *exception;
+    uintptr_t frame;
+    begin_catch *begin; /* of the language's library, if the exception came to its handler there */
+    enum event event;
+};
+
+/* What stands behind the personality routine that calls from `site`. */
+struct personality {
+    const void *site;
+    set_register *set_register;
+    get_frame *get_frame;
+    begin_catch *begin; /* NULL: nothing tells when it catches */
+};
+
+/* Initial-exec, so no allocation. The last one is the innermost. */
+static __thread struct unwinding stack[NESTED];
+static __thread int depth;
+static __thread struct personality last;
+
+static bool same_library(const void *one, const void *other)
+{
+    Dl_info first;
+    Dl_info second;
+    return dladdr(one, &first) && dladdr(other, &second) && first.dli_fbase == second.dli_fbase;
+}
+
+/* Two calls make a landing pad ready, the first one with the exception. */
+static const struct personality *personality_at(const void *site, bool first)
+{
+    if (last.site == site || (last.site && !first))
+        return &last;
+    begin_catch *begin = real_for(__cxa_begin_catch, site);
+    if (begin && !same_library(*(void **)&begin, site))
+        begin = NULL;
+    last = (struct personality){.site = site,
+                                .set_register = real_for(_Unwind_SetGR, site),
+                                .get_frame = real_for(_Unwind_GetCFA, site),
+                                .begin = begin};
+    return &last;
+}
+
+static enum event event_of_class(uint64_t class)
+{
+    if (class == RUST)
+        return EVENT_UNWIND;
+    return (class >> 8 & 0xffffff) == CXX ? EVENT_EXCEPTION : EVENT_CLOSE;
+}
+
+static bool is_exception(uintptr_t value)
+{
+    return value >= LEAST_POINTER && value % sizeof(uint64_t) == 0;
+}
+
+/* Forget EXCEPTION, and what was thrown while it unwound. */
+static void forget(const void *exception)
+{
+    for (int i = 0; i < depth; i++)
+        if (stack[i].exception == exception)
+            depth = i;
+}
+
+/* What a longjmp, a forced unwinding or another exception has cut off cannot go on. */
+static void forget_below(uintptr_t frame)
+{
+    while (depth > 0 && stack[depth - 1].frame < frame)
+        depth--;
+}
+
+static void landing(const struct personality *personality, uintptr_t frame,
+                    const struct _Unwind_Exception *exception)
+{
+    forget(exception);
+    forget_below(frame);
+    enum event event = event_of_class(exception->exception_class);
+    bool forced = exception->private_1 != 0;
+    /* What the search found after a signal's frame is marked by one less. */
+    bool caught = frame - exception->private_2 <= 1;
+    if (event == EVENT_CLOSE || forced || depth == NESTED || (caught && !personality->begin))
+        return;
+    stack[depth++] = (struct unwinding){
+        .exception = exception, .frame = frame, .begin = caught ? personality->begin : NULL, .event = event};
+}
+
+HOOK void _Unwind_SetGR(struct _Unwind_Context *context, int number, _Unwind_Word value)
+{
+    bool first = number == __builtin_eh_return_data_regno(0);
+    const struct personality *personality = personality_at(__builtin_return_address(0), first);
+    if (first && is_exception(value))
+        landing(personality, personality->get_frame(context),
+                (const struct _Unwind_Exception *)value); // NOLINT(performance-no-int-to-ptr): a register
+    personality->set_register(context, number, value);
+}
+
+HOOK void *__cxa_begin_catch(void *exception)
+{
+    begin_catch *begin = NULL;
+    for (int i = 0; i < depth; i++)
+        if (stack[i].exception == exception)
+            begin = stack[i].begin;
+    forget(exception);
+    return (begin ? begin : real_for(__cxa_begin_catch, __builtin_return_address(0)))(exception);
+}
+
+/* Where it goes is in a register that libc has mangled. It may stay within a destructor: then an abort is
+ * missed. */
+HOOK void longjmp(jmp_buf to, int value)
+{
+    depth = 0;
+    real(longjmp)(to, value);
+    __builtin_unreachable();
+}
+
+HOOK void _longjmp(jmp_buf to, int value)
+{
+    depth = 0;
+    real(_longjmp)(to, value);
+    __builtin_unreachable();
+}
+
+HOOK void siglongjmp(sigjmp_buf to, int value)
+{
+    depth = 0;
+    real(siglongjmp)(to, value);
+    __builtin_unreachable();
+}
+
+HOOK void __longjmp_chk(jmp_buf to, int value)
+{
+    depth = 0;
+    real(__longjmp_chk)(to, value);
+    __builtin_unreachable();
+}
+
 enum event unwind_event(void)
 {
-    return EVENT_CLOSE;
+    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    enum event event = EVENT_CLOSE;
+    for (int i = 0; i < depth; i++)
+        if (here < stack[i].frame && event != EVENT_UNWIND)
+            event = stack[i].event;
+    return event;
 }

@@ -1,12 +1,12 @@
-/* Is this thread unwinding? */
+/* Is this thread unwinding, from a Rust panic or a C++ exception? */
 #ifndef TRUEFIN_UNWIND_H
 #define TRUEFIN_UNWIND_H
 
 #include "policy.h"
 
 /*
- * EVENT_UNWIND or EVENT_EXCEPTION while this thread unwinds, else EVENT_CLOSE. Safe everywhere: it reads
- * thread-local state only. Unwinding is not watched yet: always EVENT_CLOSE.
+ * EVENT_UNWIND while a Rust panic unwinds this thread, EVENT_EXCEPTION while a C++ exception does, else
+ * EVENT_CLOSE. Safe everywhere: it reads thread-local state only.
  */
 enum event unwind_event(void);
 

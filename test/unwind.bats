@@ -1,0 +1,263 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154  # helpers set variables
+# A connection is closed because the thread that has it unwinds, from a Rust panic or a C++ exception.
+#
+# The programs stay after they have lost their connection: what the peer sees is the close.
+
+load helpers
+
+# rust [-p POLICY] CASE: programs/unwind.rs.
+rust() {
+    requires "$PROGRAMS/unwind-unwind"
+    launch rust "${@:1:$#-1}" "$PROGRAMS/unwind-unwind" "${!#}"
+    find_port rust
+}
+
+# cxx CASE, cxx VARIANT/CASE: programs/unwind.cc, under a policy that aborts at all that is thrown.
+cxx() {
+    local variant=
+    [[ $1 != */* ]] || variant=-${1%/*}
+    requires "$PROGRAMS/unwind$variant"
+    launch cxx -p abort-on-crash,exception=rst "$PROGRAMS/unwind$variant" "${1#*/}"
+    find_port cxx
+}
+
+# two_tasks CASE: the peer `first` has the first one's connection.
+two_tasks() {
+    rust "$1"
+    peer=first connect_peer --output got
+    wait_until test -s got
+    peer=second connect_peer
+}
+
+# all_cases START ENDING CASE...: each of them.
+all_cases() {
+    local case
+    for case in "${@:3}"; do
+        "$1" "$case"
+        peer_sees "$2" 6 || fail "$case"
+        stop_all
+    done
+}
+
+# --- The seed ---
+
+@test "Rust: a handler that panics after Hello, and whose connection is dropped on the way, sends RST" {
+    requires "$PROGRAMS/seed-unwind"
+    launch seed "$PROGRAMS/seed-unwind" panic
+    find_port seed
+    peer_sees rst 7
+    ended seed exit 101
+}
+
+@test "Rust: a handler that panics in a thread sends RST, and the process goes on" {
+    requires "$PROGRAMS/seed-unwind"
+    launch seed "$PROGRAMS/seed-unwind" panic thread
+    find_port seed
+    peer_sees rst 7
+    said seed joined
+    ended seed exit 0
+}
+
+# --- What the discussion about Rust's TcpStream came to, as policies ---
+
+@test "variant 1, a panic aborts: RST" {
+    rust caught
+    peer_sees rst 6
+}
+
+@test "variant 1, a drop closes: FIN" {
+    rust drop
+    peer_sees fin 6
+}
+
+@test "abort on drop: RST at a drop" {
+    rust -p abort-on-crash,close=rst drop
+    peer_sees rst 6
+}
+
+@test "abort on drop: RST at a panic" {
+    rust -p abort-on-crash,close=rst caught
+    peer_sees rst 6
+}
+
+@test "variant 2, abort unless shutdown: RST at a drop" {
+    rust -p abort-unless-shutdown drop
+    peer_sees rst 6
+}
+
+@test "variant 2, abort unless shutdown: FIN at a drop after a shutdown" {
+    rust -p abort-unless-shutdown shutdown-then-drop
+    peer_sees fin 6
+}
+
+@test "variant 2, abort unless shutdown: a panic after a shutdown leaves the FIN" {
+    rust -p abort-unless-shutdown shutdown-then-panic
+    peer_sees fin 6
+}
+
+@test "variant 3, the program sets SO_LINGER itself: RST at a drop" {
+    rust zero-linger-then-drop
+    peer_sees rst 6
+}
+
+@test "variant 3, without the option: FIN at a drop" {
+    rust drop
+    peer_sees fin 6
+}
+
+# --- Where a panic begins and ends ---
+
+@test "Rust: what a panic drops sends RST, wherever it is caught" {
+    all_cases rust rst caught thread scoped-thread panic-in-main
+}
+
+@test "Rust: what is dropped after a panic was caught sends FIN" {
+    all_cases rust fin after-the-catch after-the-thread
+}
+
+@test "Rust: a panic that is resumed goes on: RST" {
+    rust resumed
+    peer_sees rst 6
+}
+
+# The second panic ends the process.
+@test "Rust: a panic in a destructor while another one unwinds sends RST" {
+    rust panic-in-drop
+    peer_sees rst 6
+    ended rust signal ABRT
+}
+
+@test "Rust: and so it does for what is not dropped yet" {
+    rust panic-in-drop-first
+    peer_sees rst 6
+    ended rust signal ABRT
+}
+
+@test "Rust: of two tasks on one thread only that which panics sends RST" {
+    two_tasks executor
+    peer=first peer_saw rst 6
+    peer=second peer_saw fin 6
+    said rust served
+}
+
+@test "Rust: and in the other order" {
+    two_tasks executor-other-order
+    peer=first peer_saw fin 6
+    peer=second peer_saw rst 6
+    said rust served
+}
+
+@test "Rust: under unwind=keep a panic sends FIN" {
+    rust -p abort-on-crash,unwind=keep caught
+    peer_sees fin 6
+}
+
+@test "Rust: a record says unwind" {
+    requires "$PROGRAMS/unwind-unwind"
+    launch rust TRUEFIN_LOG=stderr "$PROGRAMS/unwind-unwind" caught
+    find_port rust
+    peer_sees rst 6
+    wait_until grep -q 'event=unwind ending=rst' rust.err
+}
+
+# --- C++ ---
+
+@test "C++: what an exception destroys sends RST under exception=rst" {
+    all_cases cxx rst caught-above same-function in-a-thread exception-ptr
+}
+
+@test "C++: the default policy leaves exceptions alone: FIN" {
+    requires "$PROGRAMS/unwind"
+    launch cxx "$PROGRAMS/unwind" caught-above
+    find_port cxx
+    peer_sees fin 6
+}
+
+@test "C++: what the handler closes, or what comes after it, sends FIN" {
+    all_cases cxx fin in-the-handler after-the-handler caught-in-the-middle
+}
+
+@test "C++: an exception in a destructor does not end the one that unwinds: RST" {
+    all_cases cxx rst nested nested-in-the-same-function nested-twenty-deep
+}
+
+@test "C++: both are over when both are caught: FIN" {
+    all_cases cxx fin nested-then-caught many-then-close
+}
+
+@test "C++: a rethrown exception goes on: RST" {
+    all_cases cxx rst rethrown caught-in-the-middle-then-another
+}
+
+@test "C++: a rethrown exception ends where it is caught: FIN" {
+    cxx rethrown-and-caught
+    peer_sees fin 6
+}
+
+@test "C++: unwinding is the thread's own: what another thread closes meanwhile sends FIN" {
+    cxx another-thread
+    peer_sees fin 6
+}
+
+@test "C++: cancellation and pthread_exit are no exceptions: FIN" {
+    all_cases cxx fin cancelled thread-exits
+}
+
+@test "C++: a longjmp out of a destructor ends it: FIN" {
+    all_cases cxx fin jumped-out jumped-out-by-siglongjmp
+}
+
+@test "C++: an exception that nobody catches is a crash: RST" {
+    all_cases cxx rst uncaught through-noexcept
+}
+
+# --- Across languages ---
+
+@test "a Rust panic through C++ frames sends RST" {
+    cxx rust-panic
+    peer_sees rst 6
+}
+
+@test "a Rust panic ends where C++ catches it: FIN" {
+    all_cases cxx fin rust-panic-caught rust-panic-then-after
+}
+
+@test "an exception of another language is no event: FIN" {
+    cxx unknown-language
+    peer_sees fin 6
+}
+
+# --- Where the C++ run-time comes from ---
+
+@test "libgcc linked statically, libstdc++ not: as with both in libraries" {
+    all_cases cxx rst static-libgcc/caught-above static-libgcc/same-function static-libgcc/nested static-libgcc/rethrown
+    all_cases cxx fin static-libgcc/after-the-handler static-libgcc/in-the-handler static-libgcc/jumped-out
+}
+
+# Where it ends cannot be seen, so it ends a little early: at its handler's landing pad.
+@test "libstdc++ linked statically, libgcc not: RST, but FIN for what the catching function owns itself" {
+    all_cases cxx rst static-libstdc++/caught-above static-libstdc++/nested static-libstdc++/rethrown
+    all_cases cxx fin static-libstdc++/same-function static-libstdc++/after-the-handler static-libstdc++/in-the-handler
+}
+
+@test "both linked statically: nothing is seen, an exception is a close: FIN" {
+    all_cases cxx fin static-both/caught-above static-both/same-function static-both/after-the-handler
+}
+
+# --- Loaded later ---
+
+# plugin CASE: in a plug-in that a C program opens with RTLD_LOCAL.
+plugin() {
+    requires "$PROGRAMS/unwind-plugin.so"
+    launch plugin -p abort-on-crash,exception=rst "$PROGRAMS/plugin" "$PROGRAMS/unwind-plugin.so" "$1"
+    find_port plugin
+}
+
+@test "a C++ plug-in that nobody else sees: what an exception destroys sends RST" {
+    all_cases plugin rst caught-above same-function nested nested-in-the-same-function rethrown in-a-thread rust-panic
+}
+
+@test "a C++ plug-in that nobody else sees: what comes after the handler sends FIN" {
+    all_cases plugin fin after-the-handler in-the-handler nested-then-caught rust-panic-caught many-then-close cancelled
+}
