@@ -239,14 +239,14 @@ void birth_adopt(int fd, bool from_above)
 {
     if (!act_is_tcp(fd) || !tree_begin())
         return;
-    struct endpoint peer = endpoint_peer(fd);
-    if (!peer.known)
-        return;
     int twin = from_above || tree_has_copies() ? twin_of(fd, from_above) : -1;
     if (twin >= 0) {
         join(fd, twin, from_above);
         return;
     }
+    struct endpoint peer = endpoint_peer(fd);
+    if (!peer.known)
+        return;
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
