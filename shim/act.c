@@ -11,6 +11,7 @@
 
 enum {
     MARK = 21076,            /* seconds: the mark of act_release, a time that nobody sets */
+    MARK_ALONE = 21077,      /* the same */
     DRAIN_AT_ONCE = 1 << 30, /* bytes asked for in one call; nothing is copied */
     DRAIN_CALLS = 64,        /* a peer that sends as fast as we discard must not hold us */
 };
@@ -145,13 +146,13 @@ static struct linger get_linger(int fd)
     return linger;
 }
 
-bool act_release(int fd)
+bool act_release(int fd, bool alone)
 {
     int saved = errno;
     struct linger linger = get_linger(fd);
     bool armed = linger.l_onoff && linger.l_linger == 0;
     if (armed) {
-        set_linger(fd, true, MARK);
+        set_linger(fd, true, alone ? MARK_ALONE : MARK);
         set_linger(fd, false, 0);
     }
     errno = saved;
@@ -165,16 +166,23 @@ void act_unrelease(int fd)
     errno = saved;
 }
 
-bool act_learn_linger(int fd, struct connection *connection)
+/* With a mark and still on, it is on its way through act_release() in the process above. */
+static enum found find(struct linger linger)
+{
+    if (linger.l_linger == MARK_ALONE)
+        return FOUND_ARMED_ALONE;
+    return linger.l_linger == MARK || (linger.l_onoff && linger.l_linger == 0) ? FOUND_ARMED : FOUND_PLAIN;
+}
+
+enum found act_learn_linger(int fd, struct connection *connection)
 {
     int saved = errno;
     struct linger linger = get_linger(fd);
-    /* With the mark and still on, it is on its way through act_release() in the process above. */
-    bool armed = linger.l_linger == MARK || (linger.l_onoff && linger.l_linger == 0);
-    if (linger.l_onoff && !armed) {
+    enum found found = find(linger);
+    if (linger.l_onoff && found == FOUND_PLAIN) {
         connection->linger_seconds = linger.l_linger;
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);
     }
     errno = saved;
-    return armed;
+    return found;
 }

@@ -18,10 +18,11 @@ void act_disarm(int fd, struct connection *connection);
 /*
  * FD may be about to reach a program that does not know us: if it is armed, disarm it, and leave a mark by
  * which this library in a program that does know us sees that it was. (SO_LINGER {0,x} keeps the time that
- * was set before, and does nothing with it: sk_setsockopt in net/core/sock.c.) True if it was armed. For a
- * vfork child, who has no table: at most three calls.
+ * was set before, and does nothing with it: sk_setsockopt in net/core/sock.c.) ALONE: no other process
+ * has a claim to it, and the mark says so. True if it was armed. For a vfork child, who has no table: at most
+ * three calls.
  */
-bool act_release(int fd);
+bool act_release(int fd, bool alone);
 
 /* Arm again what act_release disarmed, for its exec failed. */
 void act_unrelease(int fd);
@@ -40,11 +41,18 @@ bool act_is_tcp(int fd);
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool act_fin_sent(int fd);
 
+/* How a socket came to us. */
+enum found {
+    FOUND_PLAIN,
+    FOUND_ARMED,       /* or released: another process may have a claim to it */
+    FOUND_ARMED_ALONE, /* released by the program that this process ran before, which alone had it */
+};
+
 /*
- * Remember the linger that FD has now as the program's own. One getsockopt. True if it is armed, or marked as
- * released: {1,0} on a socket that came from another process is taken for ours, for programs that set it
- * themselves do not pass such sockets on.
+ * Remember the linger that FD has now as the program's own, unless it is ours. One getsockopt. {1,0} on a
+ * socket that came from another process is taken for ours, for programs that set it themselves do not pass
+ * such sockets on.
  */
-bool act_learn_linger(int fd, struct connection *connection);
+enum found act_learn_linger(int fd, struct connection *connection);
 
 #endif

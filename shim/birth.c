@@ -41,7 +41,7 @@ static struct connection *learn(int fd)
     struct connection *record = table_new(fd, KIND_SOCKET);
     if (record) {
         /* What is not connected was never armed by us: a {1,0} here is the program's own abort. */
-        if (act_learn_linger(fd, record))
+        if (act_learn_linger(fd, record) != FOUND_PLAIN)
             atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
         table_put(fd, record);
     }
@@ -250,10 +250,11 @@ void birth_adopt(int fd, bool from_above)
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
-    if (act_learn_linger(fd, record))
+    enum found found = act_learn_linger(fd, record);
+    if (found != FOUND_PLAIN)
         record->flags = FLAG_FOUND_ARMED;
     birth_audit(table_put(fd, record));
-    if (from_above)
+    if (from_above && found != FOUND_ARMED_ALONE)
         tree_adopted(record);
     const struct facts facts = {.role = ROLE_ACCEPTED, .port = endpoint_local(fd).port, .peer = peer.address};
     verdict_birth(fd, record, &facts);

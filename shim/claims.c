@@ -148,6 +148,8 @@ pid_t claims_other(uint32_t list, pid_t self, int fd)
         if (pid == 0 || pid == self || pid == -self || pid <= claims_left(0))
             continue;
         enum answer has = pid > 0 ? holder_claims(pid, fd) : holder_has_execed(-pid, fd);
+        if (pid < 0 && has == YES && holder_is_leaving(-pid, fd))
+            has = NO;
         if (has == YES)
             found = pid;
         else if (has == NO)

@@ -157,6 +157,28 @@ enum answer holder_claims(pid_t pid, int fd)
     return answer;
 }
 
+static struct flock announcement(short type, pid_t pid)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = pid, .l_len = 1};
+}
+
+void holder_leaves(int fd)
+{
+    int saved = errno;
+    struct flock lock = announcement(F_RDLCK, getpid());
+    real(fcntl)(fd, F_SETLK, &lock);
+    errno = saved;
+}
+
+bool holder_is_leaving(pid_t pid, int fd)
+{
+    int saved = errno;
+    struct flock lock = announcement(F_WRLCK, pid);
+    bool leaving = real(fcntl)(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+    errno = saved;
+    return leaving;
+}
+
 /* The link of a socket reads "socket:[INODE]" (proc(5)). */
 ino_t holder_socket(pid_t pid, int at)
 {

@@ -33,6 +33,17 @@ enum answer holder_claims(pid_t pid, int fd);
  */
 enum answer holder_has_execed(pid_t pid, int fd);
 
+/*
+ * Tell others that this process is giving FD up, before looking whether they still hold it: so of two that
+ * share no memory and leave at the same moment neither counts on the other. A record lock on the byte with
+ * this process's number (fcntl(2), F_SETLK; it works on sockets); the kernel drops it at the close or death
+ * that follows.
+ */
+void holder_leaves(int fd);
+
+/* Has PID told so? */
+bool holder_is_leaving(pid_t pid, int fd);
+
 /* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
 ino_t holder_socket(pid_t pid, int at);
 

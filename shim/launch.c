@@ -38,7 +38,7 @@ static void gave(int fd, pid_t child, bool released)
         claims_add(claims, -child);
     /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
      */
-    if (!released && !holder_loads_us(child) && act_release(fd) && holder_loads_us(child))
+    if (!released && !holder_loads_us(child) && act_release(fd, false) && holder_loads_us(child))
         act_unrelease(fd);
 }
 
@@ -97,6 +97,14 @@ static bool is_only_ours(const struct connection *connection)
     return (atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_FOUND_ARMED)) == FLAG_ADOPTED;
 }
 
+/* Has no other process a claim to it? Those that leaked it, or hold it by accident, do not count. */
+static bool is_alone(int fd, const struct connection *connection, int32_t pid)
+{
+    uint32_t claims = atomic_load(&connection->claims);
+    return tree_is_ours(connection) && (!claims || claims_other(claims, pid, fd) == 0) &&
+           !tree_outer_holds(connection, fd);
+}
+
 /* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
 static void take_along(int fd, struct connection *connection, int32_t pid)
 {
@@ -106,7 +114,7 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
     if (is_only_ours(connection))
         act_disarm(fd, connection);
     else
-        armed = act_release(fd);
+        armed = act_release(fd, is_alone(fd, connection, pid));
     if (armed)
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
 }
@@ -124,7 +132,7 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
     if (other > 0 || tree_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {
-        if (act_release(fd))
+        if (act_release(fd, false))
             atomic_fetch_or(&connection->flags, FLAG_EXEC);
     } else if (other == 0 && aborted_by_exec(fd, connection)) {
         act_arm(fd, connection);
@@ -179,7 +187,7 @@ static void release_standard(void)
 {
     released_standard = 0;
     for (int fd = 0; tree_has_connections() && fd < STANDARD; fd++)
-        if (!closes_on_exec(fd) && act_release(fd))
+        if (!closes_on_exec(fd) && act_release(fd, false))
             released_standard |= 1U << fd;
 }
 

@@ -171,7 +171,7 @@ __attribute__((constructor)) static void start(void)
         adopt_inherited();
     } else {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-            act_release(fd);
+            act_release(fd, false);
     }
     errno = saved;
 }

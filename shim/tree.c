@@ -175,7 +175,8 @@ bool tree_has_connections(void)
 
 bool tree_outer_holds(const struct connection *connection, int fd)
 {
-    return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd) == YES;
+    return (atomic_load(&connection->flags) & FLAG_ADOPTED) && holder_has(self.outer, fd) == YES &&
+           !holder_is_leaving(self.outer, fd);
 }
 
 /*
@@ -188,9 +189,22 @@ static bool last_claimant(uint32_t claims, int fd)
     if (!claims_change(claims, pid, 0))
         return false;
     pid_t other = claims_other(claims, pid, fd);
+    if (other < 0) {
+        holder_leaves(fd);
+        other = claims_other(claims, pid, fd);
+    }
     if (other < 0 && !holder_loads_us(-other))
-        act_release(fd);
+        act_release(fd, false);
     return other == 0;
+}
+
+/* With the process above no memory is shared: say that we go, and look again. */
+static bool outer_stays(const struct connection *connection, int fd)
+{
+    if (!tree_outer_holds(connection, fd))
+        return false;
+    holder_leaves(fd);
+    return tree_outer_holds(connection, fd);
 }
 
 bool tree_gives_up(int fd, struct connection *connection)
@@ -204,7 +218,7 @@ bool tree_gives_up(int fd, struct connection *connection)
     uint32_t claims = atomic_load(&connection->claims);
     if (claims && !last_claimant(claims, fd))
         return false;
-    if (!tree_outer_holds(connection, fd))
+    if (!outer_stays(connection, fd))
         return true;
     /* The process above may have sent its FIN already and count on a plain close: leave it as it was found.
      */
