@@ -106,15 +106,27 @@ int act_unsent(int fd)
     return queue_of(fd, SIOCOUTQ);
 }
 
-bool act_is_tcp(int fd)
+/* -1 if it has none. */
+static int socket_option(int fd, int name)
 {
     int saved = errno;
-    int protocol = -1;
-    socklen_t size = sizeof protocol;
-    bool tcp = !quiet() && real(getsockopt)(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-               (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+    int value = -1;
+    socklen_t size = sizeof value;
+    if (quiet() || real(getsockopt)(fd, SOL_SOCKET, name, &value, &size) != 0)
+        value = -1;
     errno = saved;
-    return tcp;
+    return value;
+}
+
+bool act_is_tcp(int fd)
+{
+    int protocol = socket_option(fd, SO_PROTOCOL);
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+}
+
+bool act_is_listener(int fd)
+{
+    return socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
 bool act_fin_sent(int fd)

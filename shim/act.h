@@ -38,6 +38,9 @@ int act_unsent(int fd);
 /* Is FD a TCP or MPTCP socket? One getsockopt(SO_PROTOCOL). */
 bool act_is_tcp(int fd);
 
+/* Is FD, a TCP socket, a listener? One getsockopt(SO_ACCEPTCONN). */
+bool act_is_listener(int fd);
+
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool act_fin_sent(int fd);
 

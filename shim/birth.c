@@ -245,8 +245,11 @@ void birth_adopt(int fd, bool from_above)
         return;
     }
     struct endpoint peer = endpoint_peer(fd);
-    if (!peer.known)
+    if (!peer.known) {
+        if (!from_above && !act_is_listener(fd))
+            tree_got(NULL);
         return;
+    }
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;

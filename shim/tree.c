@@ -333,7 +333,7 @@ void tree_own(struct connection *connection)
 
 void tree_got(const struct connection *connection)
 {
-    got_last = table_name_of(connection);
+    got_last = connection ? table_name_of(connection) : 0;
 }
 
 void tree_shares_memory(void)

@@ -49,7 +49,7 @@ bool tree_has_claim(const struct connection *connection);
 /* May others have what we have, by a fork or a message? Then what arrives may be one of our connections. */
 bool tree_has_copies(void);
 
-/* The calling thread got CONNECTION, which is ours already, once more. */
+/* The calling thread got CONNECTION, which is ours already, once more; NULL: one that is over already. */
 void tree_got(const struct connection *connection);
 
 /* CONNECTION, to which we had no claim, has come to us. */

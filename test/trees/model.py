@@ -23,7 +23,7 @@ the last one to leave decides how the connection ends, by the event of its leavi
 
 Decisions where the sentences leave a case open, marked in the code by their number:
 
-  D1  "got last": accept, connect, a received descriptor (of a connection that is not over, or known already) and what a program is executed with at 0, 1, 2 count. When that one
+  D1  "got last": accept, connect, a received descriptor and what a program is executed with at 0, 1, 2 count. When that one
       was given up before the fork, the fork gives nothing (not the one before it): no heir means the parent's orderly end is a FIN.
   D2  A forked child's own "last got" is what the fork gave it ("that it was given or got since").
   D3  vfork and posix_spawn children are no heirs by birth and displace none; they become holders only by an exec
@@ -473,7 +473,6 @@ class World:
         self.tell(p, "recv")
         c = self.mail.pop(0)
         self.expect = p.free()
-        known = p.has(c)
         self.install(p, self.expect, c, name)
         if not self.policy:
             return True
@@ -483,8 +482,7 @@ class World:
         else:
             c.chain[place] = p.name
             c.by_exec.add(p.name)
-        if not c.shut or known:
-            p.last = c                                                  # D1
+        p.last = c                                                      # D1
 
     def do_fork(self, p, name, how):
         if name in self.processes or not p.sees:
