@@ -8,6 +8,7 @@ load daemons
 same() {
     local status=$1 bare
     requires curl
+    stands_sanitizer curl --version
     shift
     TRUEFIN_TEST_BARE=1 run "-$status" shimmed curl -sS --max-time 5 "$@"
     bare=$output
@@ -42,6 +43,7 @@ http_server() {
 @test "curl: the ways in which a server can end are told apart as without truefin" {
     local rows=0 status operations url
     requires curl
+    stands_sanitizer curl --version
     while read -r status operations; do
         for bare in 1 ''; do
             # shellcheck disable=SC2086  # words
@@ -61,6 +63,7 @@ ROWS
 
 @test "curl: a server that crashes under truefin is told from one that only ends early" {
     requires curl
+    stands_sanitizer curl --version
     serve accept read:18 exit:3
     TRUEFIN_TEST_BARE=1 run -56 shimmed curl -sS --max-time 5 -A '' -H Accept: -H Host: "http://127.0.0.1:$port/"
     assert_output --partial 'Connection reset by peer'
@@ -69,6 +72,7 @@ ROWS
 # An upload is on its way to a server that reads.
 upload() {
     requires curl
+    stands_sanitizer curl --version
     listen_peer --output got
     head -c 100000 /dev/zero >file
     launch curl curl -sS --limit-rate 1000 -T file "http://127.0.0.1:$port/file"
@@ -104,6 +108,7 @@ upload() {
 
 @test "curl: the end of a download sends FIN" {
     requires curl
+    stands_sanitizer curl --version
     listen_peer
     launch curl curl -sS --http0.9 --max-time 1 "http://127.0.0.1:$port/"
     peer_ended fin

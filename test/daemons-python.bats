@@ -263,9 +263,22 @@ asyncio.run(main())"
 
 # --- A server that forks for every connection ---
 
-# forking CODE: as handler, in a child, with `self` at hand.
+# forking CODE: as handler, in a child, with `self` at hand. Until the parent has closed its copy, the end of the child is
+# the parent's to decide: await_parent waits for that.
 forking() {
-    python "class Handler(socketserver.BaseRequestHandler):
+    python "import time
+def holds(pid, link):
+    for entry in os.scandir(f'/proc/{pid}/fd'):
+        try:
+            if os.readlink(entry) == link:
+                return True
+        except OSError:
+            pass  # closed meanwhile
+    return False
+def await_parent(connection):
+    while holds(os.getppid(), os.readlink(f'/proc/self/fd/{connection.fileno()}')):
+        time.sleep(0.001)
+class Handler(socketserver.BaseRequestHandler):
     def handle(self):
         self.request.sendall(b'Hello.')
         $1
@@ -281,7 +294,7 @@ with socketserver.ForkingTCPServer(('127.0.0.1', 0), Handler) as server:
 }
 
 @test "ForkingTCPServer: a child that aborts sends RST, and only to its own peer" {
-    forking 'os.abort() if self.request.recv(1) == b"a" else self.request.recv(1)'
+    forking 'await_parent(self.request); os.abort() if self.request.recv(1) == b"a" else self.request.recv(1)'
     peer=first connect_peer --send b
     nothing_unread
     peer=second peer_sees rst 6 --send a

@@ -9,6 +9,7 @@ load daemons
 vsftpd() {
     requires /usr/sbin/vsftpd
     other_users
+    [[ -n ${TRUEFIN_TEST_BARE:-} ]] || without_sanitizer 'it limits its address space, of which a sanitizer needs terabytes'
     free_port
     data=$((port + 1))
     mkdir -p empty files

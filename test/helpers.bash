@@ -36,6 +36,19 @@ without_sanitizer() {
     [[ -z $SANITIZER_PRELOAD ]] || skip "$1"
 }
 
+# stands_sanitizer COMMAND...: skips the tests of a program that hangs or fails with a sanitizer's library alone, without
+# truefin. COMMAND is one that ends well at once. Asked once in a file.
+stands_sanitizer() {
+    [[ -n $SANITIZER_PRELOAD ]] || return 0
+    local answer
+    answer=$BATS_FILE_TMPDIR/$(cksum <<<"$*" | tr ' ' -)
+    if [[ ! -e $answer ]]; then
+        echo no >"$answer"
+        timeout 10 env LD_PRELOAD="$SANITIZER_PRELOAD" "$@" >/dev/null 2>&1 </dev/null 3>&- && echo yes >"$answer"
+    fi
+    [[ $(<"$answer") == yes ]] || skip "without truefin, the sanitizer's library breaks it: $*"
+}
+
 # --- Waiting ---
 
 # wait_until COMMAND...: polls until COMMAND succeeds, for at most WAIT_LIMIT (default 10) seconds.

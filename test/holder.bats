@@ -23,6 +23,7 @@ refusals() {
 # under ENDING [SIGNAL] OPERATION...: in each of these ways a peer of the operations, which end by themselves or by SIGNAL
 # once they pause, sees ENDING. $before are operations before all others.
 under() {
+    without_sanitizer 'a sanitizer does not start without /proc'
     ending=$1
     shift
     unset signal

@@ -154,7 +154,8 @@ activated() {
     requires systemd-socket-activate
     free_port
     # It hands its environment on as far as it is told to.
-    launch activate systemd-socket-activate --accept -l "127.0.0.1:$port" -E LD_PRELOAD "$PROGRAMS/server" inherit:3 "$@"
+    launch activate systemd-socket-activate --accept -l "127.0.0.1:$port" -E LD_PRELOAD -E ASAN_OPTIONS -E TSAN_OPTIONS \
+        "$PROGRAMS/server" inherit:3 "$@"
     await_listener
 }
 

@@ -26,6 +26,7 @@ orders() {
         others+=:$(library "$name")
     done
     others=${others#:}
+    stands_sanitizer env "LD_PRELOAD=$SANITIZER_PRELOAD:$others" true
     for order in "$LIBTRUEFIN:$others" "$others:$LIBTRUEFIN"; do
         order=${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$order
         "$check"

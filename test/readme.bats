@@ -1,12 +1,14 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016,SC2154  # backquotes are Markdown's, and run sets output and lines
+# shellcheck disable=SC2016,SC2034,SC2154  # backquotes are Markdown's, and run and helpers share variables
 # What README.md shows is what happens: its sessions are run, its tables compared with the programs.
 
 load helpers
 README=$SOURCE_DIR/README.md
 
-setup_file() {
+setup() {
     without_sanitizer 'README shows programs without the shim too'
+    cd "$BATS_TEST_TMPDIR" || return
+    started=()
 }
 
 # blocks LANGUAGE: the code blocks of that language in README.md; a line of ">>>" before each.

@@ -21,8 +21,10 @@ load helpers
 }
 
 @test "a fork server whose parent and child leave at the same moment ends 12000 connections with FIN" {
-    local bench=$BUILD_DIR/test/bench/bench
+    local bench=$BUILD_DIR/test/bench/bench count=12000
+    # Ten times as slow then, and there for other finds.
+    [[ -z $SANITIZER_PRELOAD ]] || count=1000
     launch bench "$bench" serve
     wait_until test -s bench.out
-    run -0 timeout 60 "$bench" load fork 12000 "$(cat bench.out)"
+    run -0 timeout 60 "$bench" load fork "$count" "$(cat bench.out)"
 }
