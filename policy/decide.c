@@ -67,3 +67,11 @@ bool policy_asks_peer(const struct policy *policy)
 {
     return asks(policy, TERM_PEER);
 }
+
+bool policy_refuses_write(const struct policy *policy)
+{
+    for (int i = 0; i < policy->rule_count; i++)
+        if (policy->rules[i].endings.refuse_write)
+            return true;
+    return false;
+}

@@ -45,9 +45,10 @@ struct facts {
     struct address peer; /* the remote address */
 };
 
-/* One ending for each event. */
+/* One ending for each event, and what holds while the connection lives. */
 struct endings {
     uint8_t of[EVENTS]; /* enum ending */
+    bool refuse_write;  /* no write after the peer's FIN has been read */
 };
 
 enum {
@@ -151,6 +152,9 @@ const struct endings *policy_decide(const struct policy *policy, const struct fa
 /* Does any rule ask for the port / the peer's address? Lets the caller skip finding them out. */
 bool policy_asks_port(const struct policy *policy);
 bool policy_asks_peer(const struct policy *policy);
+
+/* Does any rule refuse writes? Then the library with the hooks on the data path is needed, too. */
+bool policy_refuses_write(const struct policy *policy);
 
 /* Names. The inverse of parsing; never NULL for values of the enum. */
 const char *event_name(enum event event);

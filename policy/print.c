@@ -80,7 +80,7 @@ static int differences(const struct endings *a, const struct endings *b)
 
 static struct endings row_of(int preset)
 {
-    struct endings row = {{ENDING_KEEP}};
+    struct endings row = {.of = {ENDING_KEEP}};
 
     preset_apply(&row, preset);
     return row;
@@ -92,7 +92,7 @@ static const struct word *nearest_preset(const struct endings *row, struct endin
 {
     const struct word *preset = NULL;
 
-    *nearest = (struct endings){{ENDING_KEEP}};
+    *nearest = (struct endings){.of = {ENDING_KEEP}};
     for (size_t i = 0; i < preset_words.count; i++) {
         struct endings candidate = row_of(preset_words.word[i].value);
         if (differences(row, &candidate) < differences(row, nearest)) {
@@ -111,7 +111,7 @@ static void put_words(struct text *text, const struct endings *row)
 
     if (preset)
         text_put(text, preset->name);
-    else if (differences(row, &base) == 0)
+    else if (differences(row, &base) == 0 && !row->refuse_write)
         text_put(text, "off");
     for (int event = 0; event < EVENTS; event++) {
         if (row->of[event] == base.of[event])
@@ -121,6 +121,10 @@ static void put_words(struct text *text, const struct endings *row)
         text_char(text, '=');
         text_put(text, ending_name((enum ending)row->of[event]));
         gap = ", ";
+    }
+    if (row->refuse_write) {
+        text_put(text, gap);
+        text_put(text, refuse_write_name());
     }
 }
 
@@ -162,7 +166,10 @@ static size_t match_width(const struct policy *policy)
     return width;
 }
 
-/* Eight cells: the names of the events, or the endings of ROW. The text is at the end of the first column. */
+/*
+ * Eight cells: the names of the events, or the endings of ROW, with a line of its own for what is no ending.
+ * The text is at the end of the first column.
+ */
 static void put_cells(struct text *text, const struct endings *row)
 {
     size_t column = text->length;
@@ -175,6 +182,11 @@ static void put_cells(struct text *text, const struct endings *row)
         column += GAP + (width > ENDING_WIDTH ? width : ENDING_WIDTH);
     }
     text_char(text, '\n');
+    if (row && row->refuse_write) {
+        text_put(text, "  and ");
+        text_put(text, refuse_write_name());
+        text_char(text, '\n');
+    }
 }
 
 static void put_line(struct text *text, size_t width, const char *match, const struct endings *row)

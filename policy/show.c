@@ -26,7 +26,9 @@ static const char help[] =
     "  -f FILE      the same for a policy in a file\n"
     "  (nothing)    the policy that the environment sets (TRUEFIN_POLICY, TRUEFIN_POLICY_FILE), or the "
     "default\n"
-    "  --check-env  only say whether the library would accept all TRUEFIN_ variables of the environment\n"
+    "  --check-env  only say whether the library would accept all TRUEFIN_ variables of the environment, and "
+    "print\n"
+    "               the names of the libraries that it needs besides itself\n"
     "\n"
     "Exit status: 0 good, 2 usage, 78 bad policy or value. The language: man truefin-policy\n";
 
@@ -148,7 +150,11 @@ static int check_policy(void)
 
     if (!policy_of_environment(&source))
         return EXIT_BAD;
-    return policy_parse(&policy, source.text, &fault) ? EXIT_GOOD : bad_text(&source, &fault);
+    if (!policy_parse(&policy, source.text, &fault))
+        return bad_text(&source, &fault);
+    if (policy_refuses_write(&policy))
+        puts("libtruefin-write.so");
+    return EXIT_GOOD;
 }
 
 /* All that is wrong is said at once. */

@@ -31,18 +31,20 @@ static const struct word terms[] = {
 const struct words term_words = {terms, COUNT(terms), "unknown match term",
                                  "accepted, connected, port=, peer="};
 
-enum { ABORT_ON_CRASH, ABORT_ON_UNREAD_DATA, ABORT_UNLESS_SHUTDOWN, ALWAYS_FIN, OFF, PRESETS };
+enum { ABORT_ON_CRASH, ABORT_ON_UNREAD_DATA, ABORT_UNLESS_SHUTDOWN, ALWAYS_FIN, REFUSE_WRITE, OFF, PRESETS };
 
 static const struct word presets[] = {
     {"abort-on-crash", ABORT_ON_CRASH},
     {"abort-on-unread-data", ABORT_ON_UNREAD_DATA},
     {"abort-unless-shutdown", ABORT_UNLESS_SHUTDOWN},
     {"always-fin", ALWAYS_FIN},
+    {"refuse-write-after-fin", REFUSE_WRITE},
     {"off", OFF},
 };
 const struct words preset_words = {
     presets, COUNT(presets), "unknown word",
-    "abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, off, EVENT=ENDING"};
+    "abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, "
+    "off, EVENT=ENDING"};
 
 /* What each preset sets, in the order of enum event. */
 enum { AS_IS = ENDINGS, KEEP = ENDING_KEEP, FIN = ENDING_FIN, LINGER = ENDING_LINGER, RST = ENDING_RST };
@@ -53,6 +55,7 @@ static const uint8_t preset_rows[PRESETS][EVENTS] = {
     [ABORT_ON_UNREAD_DATA]  = {AS_IS,  RST,    AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS, AS_IS},
     [ABORT_UNLESS_SHUTDOWN] = {RST,    RST,    RST,    RST,    RST,   RST,     RST,   RST  },
     [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,   FIN  },
+    [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS, AS_IS},
     [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,  KEEP },
 };
 
@@ -104,6 +107,12 @@ void preset_apply(struct endings *row, int preset)
     for (int event = 0; event < EVENTS; event++)
         if (preset_rows[preset][event] != AS_IS)
             row->of[event] = preset_rows[preset][event];
+    row->refuse_write = preset == REFUSE_WRITE || (row->refuse_write && preset != OFF);
+}
+
+const char *refuse_write_name(void)
+{
+    return words_name(&preset_words, REFUSE_WRITE);
 }
 
 const char *event_name(enum event event)

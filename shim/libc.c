@@ -20,7 +20,7 @@ void libc_resolve(void)
 #define LATE(name)
 #define ASK(name)
 #define ALIAS(name, other)
-#include "calls.def"
+#include CALLS
 #undef CALL
 #undef LATE
 #undef ASK

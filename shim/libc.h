@@ -11,10 +11,13 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <threads.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -35,13 +38,21 @@ __sighandler_t bsd_signal(int number, __sighandler_t handler);
 /* What C++ calls (Itanium C++ ABI, exception handling, 2.5), and what longjmp is under _FORTIFY_SOURCE. */
 void *__cxa_begin_catch(void *exception);
 void __longjmp_chk(jmp_buf to, int value) __attribute__((noreturn));
+/* What printf(3) and its kin are under _FORTIFY_SOURCE. */
+int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list values);
+int __vdprintf_chk(int fd, int flag, const char *format, va_list values);
+
+/* The list of names: the library beside, shim/write/, has one of its own. */
+#ifndef CALLS
+#define CALLS "calls.def"
+#endif
 
 struct libc {
 #define CALL(name) __typeof__(name) *name; /* NOLINT(bugprone-macro-parentheses): it is a declaration */
 #define LATE(name) CALL(name)
 #define ASK(name)  CALL(name)
 #define ALIAS(name, other)
-#include "calls.def"
+#include CALLS
 #undef CALL
 #undef LATE
 #undef ASK

@@ -140,6 +140,12 @@ static void finish(struct text *text)
         atomic_fetch_add(&lost, missing + 1);
 }
 
+static void put_endpoints(struct text *line, int fd)
+{
+    put_endpoint(line, "local", endpoint_local(fd));
+    put_endpoint(line, "peer", endpoint_peer(fd));
+}
+
 void record_ending(int fd, enum event event, enum ending ending)
 {
     if (!wanted())
@@ -149,10 +155,22 @@ void record_ending(int fd, enum event event, enum ending ending)
     struct text text = begin(line);
     put_name(&text, "event", event_name(event));
     put_name(&text, "ending", ending_name(ending));
-    put_endpoint(&text, "local", endpoint_local(fd));
-    put_endpoint(&text, "peer", endpoint_peer(fd));
+    put_endpoints(&text, fd);
     put_number(&text, "unread", (unsigned)act_unread(fd));
     put_number(&text, "unsent", (unsigned)act_unsent(fd));
+    finish(&text);
+    errno = saved;
+}
+
+void record_refusal(int fd)
+{
+    if (!wanted())
+        return;
+    int saved = errno;
+    char line[LINE_SIZE];
+    struct text text = begin(line);
+    put_name(&text, "note", "write refused after the peer's FIN");
+    put_endpoints(&text, fd);
     finish(&text);
     errno = saved;
 }

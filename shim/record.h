@@ -17,6 +17,9 @@ void record_open(const char *where);
 /* One connection, still open as FD, is about to end. */
 void record_ending(int fd, enum event event, enum ending ending);
 
+/* A write was refused on FD, whose peer has sent its FIN. */
+void record_refusal(int fd);
+
 /* The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept. */
 void record_death(enum event event, const unsigned count[ENDINGS]);
 

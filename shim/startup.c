@@ -5,6 +5,7 @@
 #include "death.h"
 #include "libc.h"
 #include "record.h"
+#include "refuse.h"
 #include "signals.h"
 #include "sink.h"
 
@@ -131,6 +132,8 @@ static bool read_variables(void)
 /* Does any rule change anything? */
 static bool has_effect(void)
 {
+    if (policy_refuses_write(config.policy))
+        return true;
     for (int i = 0; i < config.policy->rule_count; i++)
         for (int event = 0; event < EVENTS; event++)
             if (config.policy->rules[i].endings.of[event] != ENDING_KEEP)
@@ -169,6 +172,8 @@ __attribute__((constructor)) static void start(void)
         signals_watch();
         death_watch();
         adopt_inherited();
+        if (policy_refuses_write(config.policy))
+            refuse_check();
     } else {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
             act_release(fd, false);

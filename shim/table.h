@@ -44,6 +44,7 @@ enum {
     FLAG_FOUND_ARMED = 64, /* was armed when it was adopted */
     FLAG_CLAIMANT = 128,   /* before the exec that is under way we were one */
     FLAG_LATE = 256,       /* born after exit(3) had begun */
+    FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
 };
 
 struct connection {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 361 };
+enum { ROWS = 369 };
 
 static int rows, failures;
 
@@ -72,6 +72,8 @@ static const struct {
     {__LINE__, "abort-unless-shutdown", "rrrrrrrr"},
     {__LINE__, "always-fin", "llllffff"},
     {__LINE__, "off", "kkkkkkkk"},
+    {__LINE__, "refuse-write-after-fin", "kkkkkkkk"},
+    {__LINE__, "always-fin, refuse-write-after-fin", "llllffff"},
     {__LINE__, policy_default_text, "kkrkkrkr"},
     /* later words override, and leave alone what they do not name */
     {__LINE__, "abort-on-crash, abort-on-unread-data", "krrkkrkr"},
@@ -270,6 +272,12 @@ static const struct {
     {__LINE__, "always-fin,abort-on-crash", "always-fin, unwind=rst, exit-error=rst, crash=rst"},
     {__LINE__, "abort-unless-shutdown,stop=fin,exit=fin", "abort-unless-shutdown, exit=fin, stop=fin"},
     {__LINE__, " off ;\n# x\n;off", "off; off"},
+    {__LINE__, "refuse-write-after-fin", "refuse-write-after-fin"},
+    {__LINE__, "refuse-write-after-fin, abort-on-crash", "abort-on-crash, refuse-write-after-fin"},
+    {__LINE__, "refuse-write-after-fin, crash=rst", "crash=rst, refuse-write-after-fin"},
+    {__LINE__, "refuse-write-after-fin, off", "off"},
+    {__LINE__, "off, refuse-write-after-fin; refuse-write-after-fin",
+     "refuse-write-after-fin; refuse-write-after-fin"},
     {__LINE__, "accepted :off", "accepted: off"},
     {__LINE__, "!accepted\tport = 80 , 8000-8099,9-9:off", "!accepted port=80,8000-8099,9: off"},
     {__LINE__, "!peer=10.0.0.0/8,10.1.2.3/32: off", "!peer=10.0.0.0/8,10.1.2.3: off"},
@@ -325,6 +333,11 @@ static const struct {
      "match             close   unread  unwind  exception  exit    exit-error  stop    crash\n"
      "port=80 accepted  linger  linger  linger  linger     fin     fin         fin     fin\n"
      "no match          keep    keep    keep    keep       keep    keep        keep    keep\n"},
+    {__LINE__, "connected: crash=rst, refuse-write-after-fin",
+     "match      close   unread  unwind  exception  exit    exit-error  stop    crash\n"
+     "connected  keep    keep    keep    keep       keep    keep        keep    rst\n"
+     "  and refuse-write-after-fin\n"
+     "no match   keep    keep    keep    keep       keep    keep        keep    keep\n"},
     {__LINE__, "peer=2001:db8:1::/48,2001:db8:2::/48: off; crash=rst",
      "match     close   unread  unwind  exception  exit    exit-error  stop    crash\n"
      "peer=2001:db8:1::/48,2001:db8:2::/48\n"
@@ -658,7 +671,8 @@ static const struct {
 } message_rows[] = {
     {__LINE__, "abort-on-crsh",
      "P: unknown word \"abort-on-crsh\" at column 1 (allowed: abort-on-crash, abort-on-unread-data, "
-     "abort-unless-shutdown, always-fin, off, EVENT=ENDING; did you mean abort-on-crash?)",
+     "abort-unless-shutdown, always-fin, refuse-write-after-fin, off, EVENT=ENDING; did you mean "
+     "abort-on-crash?)",
      "abort-on-crsh\n^^^^^^^^^^^^^\n"},
     {__LINE__, "off\n\tcrash=\t;", "P: missing ending at line 2, column 9 (allowed: keep, fin, linger, rst)",
      "\tcrash=\t;\n\t      \t^\n"},

@@ -1,0 +1,38 @@
+#include "refuse.h"
+
+#include "act.h"
+#include "libc.h"
+#include "record.h"
+#include "table.h"
+#include "tree.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <poll.h>
+
+/* POLLRDHUP is the peer's FIN (poll(2)). With an error on the socket the kernel refuses by itself. */
+static bool has_fin(int fd)
+{
+    struct pollfd state = {.fd = fd, .events = POLLRDHUP};
+    return poll(&state, 1, 0) == 1 && (state.revents & (POLLRDHUP | POLLERR)) == POLLRDHUP;
+}
+
+HOOK bool truefin_refuses_write(int fd)
+{
+    struct connection *connection = table_find(fd);
+    if (!connection || connection->kind != KIND_CONNECTION || !connection->endings->refuse_write ||
+        !tree_enter())
+        return false;
+    int saved = errno;
+    bool refuses = has_fin(fd) && act_unread(fd) == 0;
+    if (refuses && !(atomic_fetch_or(&connection->flags, FLAG_REFUSED) & FLAG_REFUSED))
+        record_refusal(fd);
+    errno = saved;
+    return refuses;
+}
+
+void refuse_check(void)
+{
+    if (!dlsym(RTLD_DEFAULT, "truefin_write"))
+        record_note("refuse-write-after-fin has no effect: libtruefin-write.so is not loaded");
+}
