@@ -14,7 +14,7 @@
  *
  * A line for each library: its name, the median of the ratios of paired rounds, half the width of its 95 %
  * interval, the lower and the upper quartile of the ratios, and the median of the microseconds that one unit
- * of work takes. The server alone runs under the library, but for `start`.
+ * of work takes. The server alone runs under the library, but for `start`; its policy is TRUEFIN_POLICY's.
  *
  * For counting system calls:
  *
@@ -200,7 +200,10 @@ static void echo_often(const struct sockaddr_in *server, int times)
 static pid_t spawn(const struct variant *variant, char *path, char *argument, int output)
 {
     char preload[sizeof variant->preload];
-    char *environment[] = {memcpy(preload, variant->preload, sizeof preload), NULL};
+    const char *wanted = getenv("TRUEFIN_POLICY");
+    char policy[256];
+    snprintf(policy, sizeof policy, "TRUEFIN_POLICY=%s", wanted ? wanted : "abort-on-crash");
+    char *environment[] = {memcpy(preload, variant->preload, sizeof preload), policy, NULL};
     char *argv[] = {path, argument, NULL};
     posix_spawn_file_actions_t actions;
     pid_t pid;
