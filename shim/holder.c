@@ -202,6 +202,19 @@ bool holder_loads_us(pid_t pid)
     return loads;
 }
 
+bool holder_traced_by(const char *tracer)
+{
+    int saved = errno;
+    char wanted[PATH_SIZE];
+    struct text line = text_begin(wanted, sizeof wanted);
+    text_put(&line, "\nTracerPid:\t");
+    text_put(&line, tracer);
+    text_char(&line, '\n');
+    bool is = text_end(&line) < sizeof wanted && contains("/proc/self/status", wanted);
+    errno = saved;
+    return is;
+}
+
 enum answer holder_has_execed(pid_t pid, int fd)
 {
     int saved = errno;

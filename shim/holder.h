@@ -47,6 +47,9 @@ bool holder_is_leaving(pid_t pid, int fd);
 /* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
 ino_t holder_socket(pid_t pid, int at);
 
+/* Is this process traced by TRACER, a pid in decimal? From /proc/self/status. */
+bool holder_traced_by(const char *tracer);
+
 /* Has PID loaded this library by now? Reads /proc/PID/maps. */
 bool holder_loads_us(pid_t pid);
 

@@ -3,6 +3,7 @@
 #include "act.h"
 #include "address.h"
 #include "endpoint.h"
+#include "libc.h"
 #include "sink.h"
 #include "startup.h"
 #include "text.h"
@@ -15,6 +16,20 @@ enum { LINE_SIZE = 512 };
 
 /* Lines that could not be written since the last one that could. */
 static _Atomic unsigned lost;
+
+/* Whom the lines are about, if it is not this process. Written by record_about() alone. */
+static struct {
+    pid_t pid;
+    const char *program;
+    const char *where;
+} subject COLD;
+
+void record_about(pid_t pid, const char *program, const char *where)
+{
+    subject.pid = pid;
+    subject.program = program;
+    subject.where = where;
+}
 
 void record_open(const char *where)
 {
@@ -123,8 +138,10 @@ static struct text begin(char line[LINE_SIZE])
 {
     struct text text = text_begin(line, LINE_SIZE);
     put_time(&text);
-    put_number(&text, "pid", (unsigned)getpid());
-    put_name(&text, "program", program_invocation_short_name);
+    put_number(&text, "pid", (unsigned)(subject.pid ? subject.pid : getpid()));
+    put_name(&text, "program", subject.program ? subject.program : program_invocation_short_name);
+    if (subject.where)
+        put_name(&text, "where", subject.where);
     return text;
 }
 

@@ -10,9 +10,14 @@
 
 #include "policy.h"
 
+#include <sys/types.h>
+
 /* WHERE has passed log_check(), or is NULL: no records. A file is opened now, before the program drops its
  * rights. */
 void record_open(const char *where);
+
+/* The next lines are about another process. The strings must last; WHERE says who reports. */
+void record_about(pid_t pid, const char *program, const char *where);
 
 /* One connection, still open as FD, is about to end. */
 void record_ending(int fd, enum event event, enum ending ending);

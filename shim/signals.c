@@ -279,7 +279,8 @@ HOOK int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespe
 static uint64_t wanted(const struct endings *row)
 {
     uint64_t signals = 0;
-    uint8_t crash = row->of[EVENT_CRASH];
+    /* A watcher sees every death as it is: only what a handler makes of a stop is left to note. */
+    uint8_t crash = config.watched ? ENDING_KEEP : row->of[EVENT_CRASH];
     if (crash != ENDING_KEEP && crash != ENDING_RST)
         signals |= FATAL & ~config.stop_signals;
     if (row->of[EVENT_STOP] != crash || row->of[EVENT_STOP] != row->of[EVENT_EXIT_ERROR] ||

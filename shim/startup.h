@@ -24,10 +24,21 @@ struct config {
     uint64_t stop_signals; /* bit N for signal N */
     unsigned linger_ms;
     bool asks_port, asks_peer; /* does any rule need them? */
+    bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
     _Atomic uint8_t state;     /* enum state; only ever grows */
 };
 
 extern struct config config;
+
+/*
+ * Reads the variables, and opens the place for records. False if there is nothing to do: a bad value, which
+ * is said on stderr (and ends the process under TRUEFIN_STRICT=1), or no rule that changes anything. Before
+ * main, or before there are threads.
+ */
+bool config_read(void);
+
+/* Unset and empty are the same, as in systemd's Environment=. */
+const char *config_variable(const char *name);
 
 /* Raises the state. Safe in signal handlers. */
 void config_degrade(enum state state);

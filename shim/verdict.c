@@ -26,7 +26,8 @@ void verdict_protect(int fd, struct connection *connection)
 {
     if (atomic_load(&dying))
         atomic_fetch_or(&connection->flags, FLAG_LATE);
-    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON)
+    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON &&
+             !config.watched)
         act_arm(fd, connection);
 }
 
@@ -120,7 +121,7 @@ static bool is_settled(const struct connection *connection, enum event event)
 
 void verdict_death(enum event event)
 {
-    if (!tree_has_connections())
+    if (config.watched || !tree_has_connections())
         return;
     unsigned count[ENDINGS] = {0};
     int cancellation = no_cancellation();

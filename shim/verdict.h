@@ -24,7 +24,8 @@ void verdict_close(int fd, size_t buffered);
 /* The same for all descriptors in [first, last]. */
 void verdict_close_range(unsigned first, unsigned last);
 
-/* The process ends by EVENT: act on all that is still open, write one summary line. */
+/* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that
+ * itself. */
 void verdict_death(enum event event);
 
 /*

@@ -73,7 +73,7 @@ items() {
 }
 
 @test "truefin(1) and README name the variables that the library reads" {
-    grep -ohE '(variable|secure_getenv)\("TRUEFIN_[A-Z_]+"' "$SOURCE_DIR/shim/startup.c" |
+    grep -ohE '(variable|secure_getenv)\("TRUEFIN_[A-Z_]+"' "$SOURCE_DIR/shim/settings.c" |
         grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >known
     items Ev "$PAGE" >documented
     assert_equal "$(cat documented)" "$(cat known)"
@@ -91,7 +91,7 @@ items() {
 
 @test "DESIGN names every file of the shim and of the policy" {
     local file
-    for file in "$SOURCE_DIR"/shim/*.[cS] "$SOURCE_DIR"/policy/*.c "$SOURCE_DIR"/shim/calls.def; do
+    for file in "$SOURCE_DIR"/shim/*.[cS] "$SOURCE_DIR"/shim/watch/*.c "$SOURCE_DIR"/policy/*.c "$SOURCE_DIR"/shim/calls.def; do
         run -0 grep -F "\`${file##*/}\`" "$SOURCE_DIR/docs/DESIGN.md"
     done
 }
@@ -105,6 +105,6 @@ items() {
         done < <(grep -oE '\]\([^):]+\)' "$document" | tr -d ']()')
     done
     while read -r name; do
-        [[ -e shim/$name || -e policy/$name ]] || fail "no file $name"
+        [[ -e shim/$name || -e policy/$name || -e shim/watch/$name ]] || fail "no file $name"
     done < <(grep -oE '`[a-z_]+\.(c|h|S|def)`' docs/DESIGN.md | tr -d '`')
 }

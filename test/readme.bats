@@ -63,7 +63,7 @@ play() {
         without_chance <"$session" | diff -u - seen
         played=$((played + 1))
     done
-    assert_equal "$played" 3
+    assert_equal "$played" 4
 }
 
 @test "systemd understands the drop-in in README, and sets what it says" {

@@ -178,10 +178,12 @@ ROWS
 
 static='/sbin/ldconfig: static: no dynamic linker runs that could load truefin'
 
-@test "run refuses a command that cannot be shimmed, in the words of check" {
-    run -125 --separate-stderr "$TRUEFIN" run -- /sbin/ldconfig --version
+@test "run refuses a command that can be neither shimmed nor watched, in the words of check" {
+    run -125 --separate-stderr "$PROGRAMS/sandbox" without-ptrace "$TRUEFIN" run -- /sbin/ldconfig --version
     assert_output ''
-    assert_equal "$stderr" "truefin: $static (--force runs it all the same)"
+    assert_equal "${stderr_lines[0]}" "truefin: $static: it is watched from outside instead"
+    assert_equal "${stderr_lines[1]}" \
+        'truefin: cannot watch /sbin/ldconfig: ptrace(2) is not permitted here (--force runs it all the same)'
     run -1 "$TRUEFIN" check /sbin/ldconfig
     assert_output "$static"
 }

@@ -27,6 +27,7 @@ enum exit_code {
     EXIT_YES,
     EXIT_NO,
     EXIT_USAGE,
+    EXIT_SECURE, /* no, and it must not be watched either; only with --loaded */
     EXIT_NOT_LOADED = 125,
     EXIT_CANNOT_RUN = 126,
     EXIT_NOT_FOUND = 127
@@ -381,6 +382,9 @@ static enum exit_code examine_file(struct answer *a, char *path, bool *again)
         code = no(a, "cannot be examined");
     } else if (length >= SELFMAG && !memcmp(start, ELFMAG, SELFMAG)) {
         code = examine_elf(a, fd, &st);
+        /* execve(2): under a tracer it would not get the rights that it is there for. */
+        if (code == EXIT_NO && why_secure(fd, &st))
+            code = EXIT_SECURE;
     } else if (memchr(start, '\0', length)) {
         code = no(a, "neither an ELF program nor a script");
     } else if ((line = after_hash_bang(start))) {
@@ -455,8 +459,10 @@ int main(int argc, char **argv)
     if (code == EXIT_YES) {
         say(&answer, "%s: ", name);
         code = examine(&answer, path);
-        if (code <= EXIT_NO)
+        if (code <= EXIT_NO || code == EXIT_SECURE)
             print_line(stdout, answer.text);
     }
+    if (code == EXIT_SECURE && !loaded)
+        code = EXIT_NO;
     return fflush(stdout) ? EXIT_USAGE : (int)code;
 }

@@ -8,10 +8,12 @@
  *     END    close: closes both, returns; open: returns with both open; fail: exits 3 with both open
  *
  * sandbox without-kcmp COMMAND...: runs COMMAND under a filter that kills for kcmp(2) only: as a container or
- * a systemd unit may.
+ * a systemd unit may. without-ptrace: ptrace(2) gives EPERM. without-pidfd_getfd: that gives ENOSYS, as it
+ * does on an old kernel.
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -54,6 +56,18 @@ static struct sock_filter strict[] = {
 static struct sock_filter no_kcmp[] = {
     LOAD_NUMBER,
     ON(SYS_kcmp, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter no_ptrace[] = {
+    LOAD_NUMBER,
+    ON(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter no_pidfd_getfd[] = {
+    LOAD_NUMBER,
+    ON(SYS_pidfd_getfd, SECCOMP_RET_ERRNO | ENOSYS),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
@@ -114,8 +128,13 @@ static void serve_sandboxed(const char *mode, bool before, const char *end)
 
 int main(int argc, char **argv)
 {
-    if (argc > 2 && strcmp(argv[1], "without-kcmp") == 0) {
-        install("prctl", no_kcmp, COUNT(no_kcmp));
+    if (argc > 2 && strncmp(argv[1], "without-", strlen("without-")) == 0) {
+        if (strcmp(argv[1], "without-ptrace") == 0)
+            install("prctl", no_ptrace, COUNT(no_ptrace));
+        else if (strcmp(argv[1], "without-pidfd_getfd") == 0)
+            install("prctl", no_pidfd_getfd, COUNT(no_pidfd_getfd));
+        else
+            install("prctl", no_kcmp, COUNT(no_kcmp));
         execvp(argv[2], argv + 2);
         err(FAILED, "%s", argv[2]);
     }

@@ -1,0 +1,172 @@
+#include "judge.h"
+
+#include "act.h"
+#include "endpoint.h"
+#include "listeners.h"
+#include "proc.h"
+#include "record.h"
+#include "sockets.h"
+#include "startup.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { THREAD_TOO = O_EXCL, LAST_SIGNAL = 63 }; /* PIDFD_THREAD, Linux 6.9 */
+
+/* DESIGN section "Deaths", for a status as wait(2) gives it. */
+static enum event event_of(const struct task *process, int status)
+{
+    int number = status & 0x7f;
+    if (number)
+        return number <= LAST_SIGNAL && (config.stop_signals >> number & 1) ? EVENT_STOP : EVENT_CRASH;
+    if (process->asked_to_stop)
+        return EVENT_STOP;
+    return statuses_has(&config.clean_exits, status >> 8) ? EVENT_EXIT : EVENT_EXIT_ERROR;
+}
+
+bool judge_cares(const struct task *process, int status)
+{
+    enum event event = event_of(process, status);
+    for (int i = 0; i < config.policy->rule_count; i++)
+        if (config.policy->rules[i].endings.of[event] != ENDING_KEEP)
+            return true;
+    return false;
+}
+
+/* Before Linux 6.9 only the first thread can be named; its descriptors are gone if it has ended before. */
+static int open_pidfd(pid_t thread, pid_t tgid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, thread, THREAD_TOO);
+    return fd >= 0 ? fd : (int)syscall(SYS_pidfd_open, tgid, 0);
+}
+
+static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)
+{
+    struct facts facts = {.role = ROLE_CONNECTED, .port = peer.port, .peer = peer.address};
+    uint16_t local = endpoint_local(fd).port;
+    if (listeners_have(thread, local)) {
+        facts.role = ROLE_ACCEPTED;
+        facts.port = local;
+    }
+    return facts;
+}
+
+/* What is to become of a copy of the dying process's socket; ENDINGS for what is no connection. */
+static enum ending ending_of(int fd, pid_t thread, enum event event)
+{
+    struct endpoint peer = endpoint_peer(fd);
+    if (!peer.known || !act_is_tcp(fd))
+        return ENDINGS;
+    const struct facts facts = facts_of(fd, thread, peer);
+    enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
+    return ending == ENDING_RST && act_fin_sent(fd) ? ENDING_KEEP : ending;
+}
+
+/* Returns what was done. The copy is closed before the process goes on: the last close is the process's own.
+ */
+static enum ending end(int pidfd, const struct socket *socket, pid_t thread, enum event event)
+{
+    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, socket->fd, 0);
+    if (fd < 0)
+        return ENDINGS;
+    enum ending ending = ending_of(fd, thread, event);
+    if (ending != ENDING_KEEP && ending != ENDINGS) {
+        struct connection as_found = {0};
+        if (act_learn_linger(fd, &as_found))
+            as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
+        act_end(fd, &as_found, ending);
+    }
+    close(fd);
+    return ending;
+}
+
+struct others {
+    struct sockets *sockets;
+    pid_t dying;
+};
+
+static void exclude_other(const struct task *process, void *data)
+{
+    const struct others *others = data;
+    if (process->tid != others->dying)
+        sockets_exclude(others->sockets, process->tid);
+}
+
+static void exclude_shared(struct sockets *sockets, const struct task *process, pid_t thread)
+{
+    struct others others = {.sockets = sockets, .dying = process->tid};
+    sockets_exclude_inodes(sockets, process->foreign, process->foreign_count);
+    task_each_process(exclude_other, &others);
+    pid_t parent = proc_pid(thread, "PPid");
+    if (parent && !task_find(parent))
+        sockets_exclude(sockets, parent);
+}
+
+/* With "stderr" a record goes to what the dying process has there; this process keeps no copy of it. */
+static void record(pid_t pid, int pidfd, enum event event, const unsigned count[ENDINGS])
+{
+    char name[PROC_NAME];
+    proc_name(name, pid);
+    record_about(pid, name, "watch");
+    int theirs = (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0);
+    int nothing = dup(STDERR_FILENO);
+    if (theirs >= 0)
+        dup2(theirs, STDERR_FILENO);
+    if (count)
+        record_death(event, count);
+    else
+        record_note("a process died whose descriptors cannot be seen: nothing was changed");
+    dup2(nothing, STDERR_FILENO);
+    close(nothing);
+    close(theirs);
+    record_about(0, NULL, NULL);
+}
+
+void judge_death(struct task *process, pid_t thread, int status, bool last)
+{
+    enum event event = event_of(process, status);
+    unsigned count[ENDINGS + 1] = {0};
+    struct sockets sockets;
+    int pidfd = open_pidfd(thread, process->tid);
+    bool seen = sockets_of(&sockets, thread, 0);
+    listeners_forget();
+    if (sockets.count)
+        exclude_shared(&sockets, process, thread);
+    for (size_t i = 0; i < sockets.count; i++)
+        if (!sockets.at[i].excluded)
+            count[end(pidfd, &sockets.at[i], thread, event)]++;
+    free(sockets.at);
+    process->judged = true;
+    if (last)
+        record(process->tid, pidfd, event, seen ? count : NULL);
+    close(pidfd);
+}
+
+/* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. */
+static bool is_connection(int pidfd, const struct socket *socket)
+{
+    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, socket->fd, 0);
+    bool is = fd >= 0 && endpoint_peer(fd).known && act_is_tcp(fd);
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+void judge_exec(struct task *process)
+{
+    struct sockets sockets;
+    sockets_of(&sockets, process->tid, STDERR_FILENO + 1);
+    ino_t *foreign = sockets.count ? calloc(sockets.count, sizeof *foreign) : NULL;
+    if (foreign) {
+        int pidfd = open_pidfd(process->tid, process->tid);
+        for (size_t i = 0; i < sockets.count; i++)
+            if (is_connection(pidfd, &sockets.at[i]))
+                foreign[process->foreign_count++] = sockets.at[i].inode;
+        close(pidfd);
+    }
+    process->foreign = foreign;
+    free(sockets.at);
+}

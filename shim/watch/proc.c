@@ -1,0 +1,108 @@
+#include "proc.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 64, STATUS_SIZE = 8192 };
+
+/* Reads the file at PATH as text, as much as fits. */
+static bool read_text(char *out, size_t size, const char *path)
+{
+    size_t length = 0;
+    ssize_t got = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    while (length < size - 1 && (got = read(fd, out + length, size - 1 - length)) > 0)
+        length += (size_t)got;
+    close(fd);
+    out[length] = '\0';
+    return length > 0;
+}
+
+static bool read_of(char *out, size_t size, pid_t pid, const char *what)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    return read_text(out, size, path);
+}
+
+/* The value of a field of /proc/PID/status; NULL if there is none. */
+static const char *field(char text[STATUS_SIZE], pid_t pid, const char *name)
+{
+    char wanted[PATH_SIZE];
+    if (!read_of(text, STATUS_SIZE, pid, "status"))
+        return NULL;
+    int size = snprintf(wanted, sizeof wanted, "\n%s:\t", name);
+    const char *found = strstr(text, wanted);
+    return found ? found + size : NULL;
+}
+
+pid_t proc_pid(pid_t pid, const char *name)
+{
+    char text[STATUS_SIZE];
+    const char *value = field(text, pid, name);
+    return value ? (pid_t)strtol(value, NULL, 10) : 0;
+}
+
+bool proc_handles(pid_t pid, int number)
+{
+    char text[STATUS_SIZE];
+    const char *value = field(text, pid, "SigCgt");
+    return value && (strtoull(value, NULL, 16) >> (number - 1) & 1);
+}
+
+long proc_syscall(pid_t thread)
+{
+    char text[STATUS_SIZE];
+    char *end = text;
+    if (!read_of(text, sizeof text, thread, "syscall"))
+        return -1;
+    long number = strtol(text, &end, 10);
+    return end == text ? -1 : number;
+}
+
+void proc_name(char out[PROC_NAME], pid_t pid)
+{
+    if (read_of(out, PROC_NAME, pid, "comm"))
+        out[strcspn(out, "\n")] = '\0';
+    else
+        memcpy(out, "?", sizeof "?");
+}
+
+void proc_program(char *out, size_t size, pid_t pid)
+{
+    char path[PATH_SIZE];
+    char target[STATUS_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    ssize_t length = readlink(path, target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = '\0';
+    const char *slash = strrchr(target, '/');
+    snprintf(out, size, "%s", slash ? slash + 1 : "");
+}
+
+long proc_number(const char *path)
+{
+    char text[PATH_SIZE];
+    return read_text(text, sizeof text, path) ? strtol(text, NULL, 10) : -1;
+}
+
+bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
+               void *data)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    DIR *directory = opendir(path);
+    if (!directory)
+        return false;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)))
+        if (entry->d_name[0] != '.')
+            see(data, dirfd(directory), entry->d_name);
+    closedir(directory);
+    return true;
+}

@@ -1,0 +1,36 @@
+/*
+ * What /proc tells about a process or thread (proc(5)). A process that is gone or hidden gives the answer for
+ * "unknown"; nothing here changes anything.
+ */
+#ifndef TRUEFIN_WATCH_PROC_H
+#define TRUEFIN_WATCH_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PROC_NAME = 16 }; /* TASK_COMM_LEN, the NUL included */
+
+/* The pid in the field NAME of /proc/PID/status: "Tgid", "PPid", "TracerPid". 0: none, or unknown. */
+pid_t proc_pid(pid_t pid, const char *name);
+
+/* Has PID a handler for the signal? */
+bool proc_handles(pid_t pid, int number);
+
+/* The system call that the stopped thread is in; -1: none, or unknown. */
+long proc_syscall(pid_t thread);
+
+/* The name of the program that PID runs, as ps(1) shows it; "?" if unknown. */
+void proc_name(char out[PROC_NAME], pid_t pid);
+
+/* The last component of the path of the program that PID runs; "" if unknown. */
+void proc_program(char *out, size_t size, pid_t pid);
+
+/* The number in the file at PATH, as in /proc/sys; -1 if unknown. */
+long proc_number(const char *path);
+
+/* Calls SEE for every number in the directory /proc/PID/WHAT. False if that cannot be read. */
+bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
+               void *data);
+
+#endif

@@ -1,0 +1,109 @@
+#include "sockets.h"
+
+#include "proc.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINK_SIZE = 64 };
+
+/* The link of a socket reads "socket:[INODE]" (proc(5)); 0 for anything else. */
+static ino_t inode_at(int directory, const char *name)
+{
+    static const char prefix[] = "socket:[";
+    char link[LINK_SIZE];
+    ssize_t size = readlinkat(directory, name, link, sizeof link - 1);
+    link[size < 0 ? 0 : size] = '\0';
+    return strncmp(link, prefix, sizeof prefix - 1) == 0 ? strtoul(link + sizeof prefix - 1, NULL, 10) : 0;
+}
+
+struct collection {
+    struct sockets *sockets;
+    size_t room;
+    int from;
+    bool failed;
+};
+
+static void collect(void *data, int directory, const char *name)
+{
+    struct collection *to = data;
+    int fd = (int)strtol(name, NULL, 10);
+    ino_t inode = fd >= to->from ? inode_at(directory, name) : 0;
+    if (!inode)
+        return;
+    if (to->sockets->count == to->room) {
+        size_t room = to->room ? 2 * to->room : LINK_SIZE;
+        struct socket *more = realloc(to->sockets->at, room * sizeof *more);
+        if (!more) {
+            to->failed = true;
+            return;
+        }
+        to->sockets->at = more;
+        to->room = room;
+    }
+    to->sockets->at[to->sockets->count++] = (struct socket){.inode = inode, .fd = fd};
+}
+
+static int by_inode(const void *left, const void *right)
+{
+    const struct socket *a = left;
+    const struct socket *b = right;
+    if (a->inode != b->inode)
+        return a->inode < b->inode ? -1 : 1;
+    return a->fd < b->fd ? -1 : a->fd > b->fd;
+}
+
+static void drop_duplicates(struct sockets *sockets)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < sockets->count; i++)
+        if (kept == 0 || sockets->at[kept - 1].inode != sockets->at[i].inode)
+            sockets->at[kept++] = sockets->at[i];
+    sockets->count = kept;
+}
+
+bool sockets_of(struct sockets *out, pid_t thread, int from)
+{
+    *out = (struct sockets){0};
+    struct collection to = {.sockets = out, .from = from};
+    bool done = proc_each(thread, "fd", collect, &to) && !to.failed;
+    if (out->count > 1)
+        qsort(out->at, out->count, sizeof *out->at, by_inode);
+    drop_duplicates(out);
+    return done;
+}
+
+static void exclude(struct sockets *sockets, ino_t inode)
+{
+    size_t low = 0;
+    size_t high = sockets->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sockets->at[middle].inode < inode)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low < sockets->count && sockets->at[low].inode == inode)
+        sockets->at[low].excluded = true;
+}
+
+static void exclude_link(void *data, int directory, const char *name)
+{
+    ino_t inode = inode_at(directory, name);
+    if (inode)
+        exclude(data, inode);
+}
+
+void sockets_exclude(struct sockets *sockets, pid_t pid)
+{
+    if (sockets->count)
+        proc_each(pid, "fd", exclude_link, sockets);
+}
+
+void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        exclude(sockets, inodes[i]);
+}

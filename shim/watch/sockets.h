@@ -1,0 +1,30 @@
+/* The sockets that a process has open, by the links of /proc/PID/fd. */
+#ifndef TRUEFIN_WATCH_SOCKETS_H
+#define TRUEFIN_WATCH_SOCKETS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct socket {
+    ino_t inode;
+    int fd;        /* the lowest one, in that process */
+    bool excluded; /* not to be judged with that process: see sockets_exclude() */
+};
+
+struct sockets {
+    struct socket *at; /* sorted by inode, one of each; free(3) it */
+    size_t count;
+};
+
+/* Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, or without
+ * memory. */
+bool sockets_of(struct sockets *out, pid_t thread, int from);
+
+/* Marks those that PID has too. */
+void sockets_exclude(struct sockets *sockets, pid_t pid);
+
+/* Marks those with one of the inodes. */
+void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count);
+
+#endif

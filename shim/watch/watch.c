@@ -1,0 +1,103 @@
+/*
+ * watch [--preload VALUE] [--optional] [--] COMMAND [ARGUMENT]...: what `truefin run --watch` executes.
+ * Starts a side-car that watches this very process, and becomes COMMAND, with LD_PRELOAD=VALUE.
+ *
+ * What cannot be watched is not run, unless --optional says so; it is said in either case.
+ */
+#include "proc.h"
+#include "sidecar.h"
+#include "startup.h"
+#include "tracers.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_FAILED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, NUMBER = 16 };
+
+static struct {
+    const char *preload;
+    bool optional;
+    char **command;
+} options;
+
+static bool read_options(char **argv)
+{
+    for (argv++; *argv && **argv == '-'; argv++) {
+        if (strcmp(*argv, "--") == 0) {
+            argv++;
+            break;
+        }
+        if (strcmp(*argv, "--optional") == 0)
+            options.optional = true;
+        else if (strcmp(*argv, "--preload") == 0 && argv[1])
+            options.preload = *++argv;
+        else
+            return false;
+    }
+    options.command = argv;
+    return *argv != NULL;
+}
+
+/* A program that traces others would find them traced already. It runs, unwatched: so it always did. */
+static bool traces_itself(const char *command)
+{
+    const char *slash = strrchr(command, '/');
+    return tracers_have(slash ? slash + 1 : command);
+}
+
+/* A truefin in a truefin: the outer one's side-car goes on. */
+static bool is_watched_by(pid_t tracer)
+{
+    const char *watcher = config_variable("TRUEFIN_WATCH");
+    return watcher && strtol(watcher, NULL, 10) == tracer;
+}
+
+static void unwatched(const char *why)
+{
+    fprintf(stderr, "truefin: cannot watch %s: %s%s\n", options.command[0], why,
+            options.optional ? "" : " (--force runs it all the same)");
+    if (!options.optional)
+        exit(EXIT_FAILED);
+    unsetenv("TRUEFIN_WATCH");
+}
+
+static void watch(void)
+{
+    const char *why = NULL;
+    pid_t tracer = 0;
+    char number[NUMBER];
+    if (traces_itself(options.command[0])) {
+        unwatched("it is a tracer itself, and a thread has one only");
+        return;
+    }
+    pid_t pid = sidecar_start(&why, &tracer);
+    if (!pid && tracer && is_watched_by(tracer))
+        return;
+    if (!pid) {
+        unwatched(why);
+        return;
+    }
+    snprintf(number, sizeof number, "%d", pid);
+    setenv("TRUEFIN_WATCH", number, true);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (!read_options(argv)) {
+        fputs("usage: watch [--preload VALUE] [--optional] [--] COMMAND [ARGUMENT]...\n", stderr);
+        return EXIT_USAGE;
+    }
+    if (config_read())
+        watch();
+    if (options.preload)
+        setenv("LD_PRELOAD", options.preload, true);
+    execvp(options.command[0], options.command);
+    int error = errno;
+    fprintf(stderr, "truefin: %s: %s\n", options.command[0], strerror(error));
+    return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+}
