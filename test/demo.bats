@@ -3,10 +3,15 @@
 
 load helpers
 
-# demo [NAME=VALUE]...: runs it with this build, its temporary files here.
-demo() {
+setup() {
+    cd "$BATS_TEST_TMPDIR" || return
     requires redis-server nginx node /usr/bin/python3
     without_sanitizer 'the wrapper does not preload a sanitizer'
+    started=()
+}
+
+# demo [NAME=VALUE]...: runs it with this build, its temporary files here.
+demo() {
     env -u NO_COLOR -u FORCE_COLOR TMPDIR="$PWD" BUILD_DIR="$BUILD_DIR" "$@" "$SOURCE_DIR/scripts/demo" 3>&-
 }
 
