@@ -18,8 +18,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = "/usr/bin/python3.11"
 SUITE = "/usr/lib/python3.11/test"
 
-# Every word that makes a policy (policy/words.c).
-POLICIES = ["abort-on-crash", "abort-on-unread-data", "abort-unless-shutdown", "always-fin", "off"]
+# Every word that makes a policy (policy/words.c). The last one needs a library of its own.
+REFUSE = "refuse-write-after-fin"
+POLICIES = ["abort-on-crash", "abort-on-unread-data", "abort-unless-shutdown", "always-fin", "off", REFUSE]
 # Modules, and the seconds that one of their tests may take. For a module it is thirty times that.
 MODULES = {"test_select": 15, "test_socketserver": 15, "test_httplib": 15, "test_httpservers": 15, "test_ftplib": 15,
            "test_subprocess": 30, "test_posix": 15, "test_os": 15, "test_socket": 15, "test_ssl": 30,
@@ -74,7 +75,8 @@ class Runner:
         if side == EMULATED:
             environment["TRANSPARENCY_EMULATE"] = "1"
         elif side != NO_SHIM:
-            environment.update(LD_PRELOAD=self.shim, TRUEFIN_POLICY=side)
+            beside = ":" + self.shim.replace("libtruefin.so", "libtruefin-write.so") if REFUSE in side else ""
+            environment.update(LD_PRELOAD=self.shim + beside, TRUEFIN_POLICY=side)
         # The namespace is the run's own: ports are free, and runs beside it do not meet it. What puts up its loopback
         # device is not under the shim.
         inside = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec env "$@"', "sh"]

@@ -153,8 +153,8 @@ def main():
     support.verbose = 0
     unwanted = done(path)
     results = Results(path, limit)
-    shim = os.environ.get("LD_PRELOAD")
-    if shim and shim not in open("/proc/self/maps").read():
+    mapped = open("/proc/self/maps").read()
+    if not all(library in mapped for library in os.environ.get("LD_PRELOAD", "").split(":")):
         sys.exit("one.py: the shim is not loaded")
     if os.environ.pop("TRANSPARENCY_EMULATE", None):
         abort_unless_shutdown()
