@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2034  # helpers use started
 # scripts/demo shows what it promises, and says so when it does not.
 
 load helpers

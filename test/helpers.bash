@@ -36,6 +36,11 @@ without_sanitizer() {
     [[ -z $SANITIZER_PRELOAD ]] || skip "$1"
 }
 
+# not_under SANITIZER REASON: for what that one makes of programs, with truefin or without it.
+not_under() {
+    [[ ${SANITIZE:-} != "$1" ]] || skip "$2"
+}
+
 # stands_sanitizer COMMAND...: skips the tests of a program that hangs or fails with a sanitizer's library alone, without
 # truefin. COMMAND is one that ends well at once. Asked once in a file.
 stands_sanitizer() {

@@ -8,6 +8,7 @@ COUNT=500 # trees per run, 2,000 in all
 
 # run_trees ARGUMENT...: a failure prints the seed, the shortest tree that still fails, what was expected and seen.
 run_trees() {
+    not_under thread "it makes a fork of every vfork"
     [[ -z ${TRUEFIN_TEST_BARE:-} ]] || set -- --no-shim "$@"
     "$SOURCE_DIR/scripts/trees" "$@" 3>&-
 }
