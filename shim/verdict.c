@@ -1,7 +1,10 @@
 #include "verdict.h"
 
 #include "act.h"
+#include "birth.h"
+#include "libc.h"
 #include "record.h"
+#include "runtime.h"
 #include "startup.h"
 #include "tree.h"
 #include "unwind.h"
@@ -85,8 +88,28 @@ static int no_cancellation(void)
     return before;
 }
 
+/*
+ * Closed by a run-time that is ending: the status, which is to decide, is not known yet. So a duplicate,
+ * above what programs use, keeps the connection until the process ends. Without one it is a close.
+ */
+static void keep_for_the_status(int fd)
+{
+    enum { ABOVE = 512 };
+    const struct connection *connection = table_find(fd);
+    if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection) ||
+        atomic_load(&config.state) == STATE_QUIET || fin_is_out(fd, connection))
+        return;
+    int saved = errno;
+    const uint8_t *endings = connection->endings->of;
+    if (endings[EVENT_EXIT] != endings[EVENT_CLOSE] || endings[EVENT_EXIT_ERROR] != endings[EVENT_CLOSE])
+        birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE));
+    errno = saved;
+}
+
 void verdict_close(int fd, size_t buffered)
 {
+    if (!atomic_load(&dying) && runtime_is_dying())
+        keep_for_the_status(fd);
     struct connection *connection = table_take(fd);
     if (!connection)
         return;

@@ -21,7 +21,7 @@ def accept():
 
 $1
 PY
-    launch python /usr/bin/python3 server.py
+    launch python -p "${python_policy:-abort-on-crash}" "${interpreter:-/usr/bin/python3}" server.py
     find_port python
 }
 
@@ -126,9 +126,76 @@ $1"
     ended python exit 1
 }
 
-# The interpreter destroys the script's variables before it exits: to everybody outside this is a close.
-@test "python: what the main thread holds is closed before sys.exit(3), and ends with FIN" {
+# What the script has left open the interpreter closes when it ends, before it exits: the status decides.
+@test "python: what the script has left open at sys.exit(3) sends RST" {
     handler 'sys.exit(3)'
+    peer_sees rst 6
+    ended python exit 3
+}
+
+@test "python: what the script has left open at an exception that nobody catches sends RST" {
+    handler 'raise ValueError("in the main thread")'
+    peer_sees rst 6
+    ended python exit 1
+}
+
+@test "python: what a function holds at an exception that nobody catches sends RST" {
+    python 'def serve():
+    connection = accept()
+    raise ValueError("in a function")
+serve()'
+    peer_sees rst 6
+    ended python exit 1
+}
+
+@test "python: the same in an object of its own, which closes it when it is destroyed" {
+    handler 'class Owner:
+    def __del__(self): connection.close()
+owner = Owner()
+sys.exit(3)'
+    peer_sees rst 6
+    ended python exit 3
+}
+
+# SystemExit is dropped, and with it the function, before the interpreter says that it ends.
+@test "python: what a function holds at sys.exit(3) is closed before, and ends with FIN" {
+    python 'def serve():
+    connection = accept()
+    sys.exit(3)
+serve()'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+@test "python: with closes its connection by the program's own order, at an exception, too: FIN" {
+    python 'with accept():
+    raise ValueError("within with")'
+    peer_sees fin 6
+    ended python exit 1
+}
+
+@test "python: under exit=rst what the script has left open at its end sends RST" {
+    python_policy=abort-on-crash,exit=rst handler 'pass'
+    peer_sees rst 6
+    ended python exit 0
+}
+
+@test "python: under off what the script has left open at sys.exit(3) ends with FIN" {
+    python_policy=off handler 'sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+@test "python: a FIN sent by shutdown before sys.exit(3) stays one" {
+    handler 'connection.shutdown(socket.SHUT_WR); sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+# By another name it may be a program that embeds Python, ends it, and lives on: there it is a close.
+@test "python: a program of another name that ends its Python closes with FIN" {
+    ln -s /usr/bin/python3 embedding
+    interpreter=./embedding handler 'sys.exit(3)'
     peer_sees fin 6
     ended python exit 3
 }

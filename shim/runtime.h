@@ -1,0 +1,13 @@
+/* Is the language's run-time, and with it the process, ending? */
+#ifndef TRUEFIN_RUNTIME_H
+#define TRUEFIN_RUNTIME_H
+
+#include <stdbool.h>
+
+/*
+ * CPython, as the program itself, destroys what the script has left open: soon the process exits, with a
+ * status that is not known yet. No system call, no allocation; safe in signal handlers.
+ */
+bool runtime_is_dying(void);
+
+#endif
