@@ -75,3 +75,12 @@ bool policy_refuses_write(const struct policy *policy)
             return true;
     return false;
 }
+
+bool policy_lingers(const struct policy *policy)
+{
+    for (int i = 0; i < policy->rule_count; i++)
+        for (int event = 0; event < EVENTS; event++)
+            if (policy->rules[i].endings.of[event] == ENDING_LINGER)
+                return true;
+    return false;
+}

@@ -118,6 +118,24 @@ bool policy_parse(struct policy *out, const char *text, struct fault *fault);
 /* "2s", "500ms", "1min": milliseconds, at most one hour. A number without a unit is a fault, "0" excepted. */
 bool time_parse(unsigned *out, const char *text, struct fault *fault);
 
+/* "64M", "512K", "1G": bytes, K being 1024; at most 1024G. A number without a unit is a fault, "0" excepted.
+ */
+bool size_parse(uint64_t *out, const char *text, struct fault *fault);
+
+/* What bounds a lingering connection, and what then. */
+struct linger_limits {
+    unsigned milliseconds;
+    uint64_t bytes;
+    uint8_t end; /* ENDING_FIN or ENDING_RST */
+    bool waits;  /* at exit: for what still lingers */
+};
+
+/* "fin" or "rst": what happens when a limit is reached. */
+bool linger_end_parse(uint8_t *out, const char *text, struct fault *fault);
+
+/* "end" or "wait": whether an exit waits for what still lingers. */
+bool linger_at_exit_parse(bool *out, const char *text, struct fault *fault);
+
 /* A set of exit statuses 0..255: "0,129,130-143". */
 struct statuses {
     uint64_t bits[4];
@@ -135,16 +153,19 @@ bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
 bool log_check(const char *text, struct fault *fault);
 
 /* The policy when TRUEFIN_POLICY is not set, and the defaults of the other variables. */
-extern const char policy_default_text[];   /* "abort-on-crash" */
-extern const char statuses_default_text[]; /* "0,129,130,143" */
-extern const char signals_default_text[];  /* "TERM,INT,HUP" */
-extern const char linger_default_text[];   /* "2s" */
+extern const char policy_default_text[];         /* "abort-on-crash" */
+extern const char statuses_default_text[];       /* "0,129,130,143" */
+extern const char signals_default_text[];        /* "TERM,INT,HUP" */
+extern const char linger_time_default_text[];    /* "2s" */
+extern const char linger_bytes_default_text[];   /* "64M" */
+extern const char linger_end_default_text[];     /* "fin" */
+extern const char linger_at_exit_default_text[]; /* "end" */
 
 /* What these texts parse to, so that a process which sets nothing parses nothing. */
 extern const struct policy policy_default;
 extern const struct statuses statuses_default;
 extern const uint64_t signals_default;
-extern const unsigned linger_default; /* milliseconds */
+extern const struct linger_limits linger_default;
 
 /* The endings of the first rule that matches; a row of KEEP when none does. Never NULL. */
 const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
@@ -155,6 +176,9 @@ bool policy_asks_peer(const struct policy *policy);
 
 /* Does any rule refuse writes? Then the library with the hooks on the data path is needed, too. */
 bool policy_refuses_write(const struct policy *policy);
+
+/* Does any event of any rule end in linger? */
+bool policy_lingers(const struct policy *policy);
 
 /* Names. The inverse of parsing; never NULL for values of the enum. */
 const char *event_name(enum event event);

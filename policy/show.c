@@ -107,25 +107,32 @@ static bool policy_of_environment(struct source *out)
     return true;
 }
 
-static int show(const struct source *source)
-{
-    static char text[LONGEST_FILE], table[LONGEST_FILE];
-    struct policy policy;
-    struct fault fault;
-
-    if (!policy_parse(&policy, source->text, &fault))
-        return bad_text(source, &fault);
-    policy_print(text, sizeof text, &policy);
-    policy_print_table(table, sizeof table, &policy);
-    printf("%s\n\n%s", text, table);
-    return EXIT_GOOD;
-}
-
-static bool linger_check(const char *text, struct fault *fault)
+static bool linger_time_check(const char *text, struct fault *fault)
 {
     unsigned milliseconds;
 
     return time_parse(&milliseconds, text, fault);
+}
+
+static bool linger_bytes_check(const char *text, struct fault *fault)
+{
+    uint64_t bytes;
+
+    return size_parse(&bytes, text, fault);
+}
+
+static bool linger_end_check(const char *text, struct fault *fault)
+{
+    uint8_t ending;
+
+    return linger_end_parse(&ending, text, fault);
+}
+
+static bool linger_at_exit_check(const char *text, struct fault *fault)
+{
+    bool waits;
+
+    return linger_at_exit_parse(&waits, text, fault);
 }
 
 static bool statuses_check(const char *text, struct fault *fault)
@@ -157,27 +164,76 @@ static int check_policy(void)
     return EXIT_GOOD;
 }
 
+/* A variable besides the policy. */
+struct setting {
+    const char *variable;
+    bool (*good)(const char *text, struct fault *fault);
+    const char *default_text; /* NULL for none */
+};
+
+enum { LINGER_TIME, LINGER_BYTES, LINGER_END, LINGER_AT_EXIT, CLEAN_EXITS, STOP_SIGNALS, LOG, SETTINGS };
+
+static const struct setting settings[SETTINGS] = {
+    [LINGER_TIME] = {"TRUEFIN_LINGER_TIME", linger_time_check, linger_time_default_text},
+    [LINGER_BYTES] = {"TRUEFIN_LINGER_BYTES", linger_bytes_check, linger_bytes_default_text},
+    [LINGER_END] = {"TRUEFIN_LINGER_END", linger_end_check, linger_end_default_text},
+    [LINGER_AT_EXIT] = {"TRUEFIN_LINGER_AT_EXIT", linger_at_exit_check, linger_at_exit_default_text},
+    [CLEAN_EXITS] = {"TRUEFIN_CLEAN_EXITS", statuses_check, statuses_default_text},
+    [STOP_SIGNALS] = {"TRUEFIN_STOP_SIGNALS", signals_check, signals_default_text},
+    [LOG] = {"TRUEFIN_LOG", log_check, NULL},
+};
+
+static bool setting_is_good(const struct setting *setting)
+{
+    struct source source = {setting->variable, variable(setting->variable)};
+    struct fault fault;
+
+    if (!source.text || setting->good(source.text, &fault))
+        return true;
+    bad_text(&source, &fault);
+    return false;
+}
+
 /* All that is wrong is said at once. */
 static int check_environment(void)
 {
-    static const struct {
-        const char *variable;
-        bool (*good)(const char *text, struct fault *fault);
-    } checks[] = {
-        {"TRUEFIN_LINGER_TIME", linger_check},
-        {"TRUEFIN_CLEAN_EXITS", statuses_check},
-        {"TRUEFIN_STOP_SIGNALS", signals_check},
-        {"TRUEFIN_LOG", log_check},
-    };
     int status = check_policy();
 
-    for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {
-        struct source source = {checks[i].variable, variable(checks[i].variable)};
-        struct fault fault;
-        if (source.text && !checks[i].good(source.text, &fault))
-            status = bad_text(&source, &fault);
-    }
+    for (int i = 0; i < SETTINGS; i++)
+        if (!setting_is_good(&settings[i]))
+            status = EXIT_BAD;
     return status;
+}
+
+static const char *value_of(int i)
+{
+    const char *text = variable(settings[i].variable);
+
+    return text ? text : settings[i].default_text;
+}
+
+static int show_linger(void)
+{
+    for (int i = LINGER_TIME; i <= LINGER_AT_EXIT; i++)
+        if (!setting_is_good(&settings[i]))
+            return EXIT_BAD;
+    printf("\nlinger: at most %s and %s, then %s; at exit: %s\n", value_of(LINGER_TIME),
+           value_of(LINGER_BYTES), value_of(LINGER_END), value_of(LINGER_AT_EXIT));
+    return EXIT_GOOD;
+}
+
+static int show(const struct source *source)
+{
+    static char text[LONGEST_FILE], table[LONGEST_FILE];
+    struct policy policy;
+    struct fault fault;
+
+    if (!policy_parse(&policy, source->text, &fault))
+        return bad_text(source, &fault);
+    policy_print(text, sizeof text, &policy);
+    policy_print_table(table, sizeof table, &policy);
+    printf("%s\n\n%s", text, table);
+    return policy_lingers(&policy) ? show_linger() : EXIT_GOOD;
 }
 
 static bool choose_source(struct source *out, int argc, char **argv)

@@ -20,32 +20,99 @@ static const struct words unit_words = {units, sizeof units / sizeof *units, "un
 
 enum { LONGEST_TIME = 3600 * 1000 };
 
-bool time_parse(unsigned *out, const char *text, struct fault *fault)
+/* A whole number and a unit; how many of the least unit there can be. */
+struct quantity {
+    const struct words *units;
+    uint64_t most;
+    const char *not_one, *no_unit, *too_much; /* fault.what */
+    const char *allowed;                      /* fault.allowed */
+};
+
+static bool quantity_parse(uint64_t *out, const char *text, struct fault *fault, const struct quantity *kind)
 {
-    static const char allowed[] = "a whole number and ms, s or min, at most 60min; or 0";
     struct scan scan = scan_begin(text, fault);
     struct span all = {text, strcspn(text, "\n")};
     struct span digits = {text, strspn(text, "0123456789")};
     struct span unit = {text + digits.length, all.length - digits.length};
     unsigned number;
-    int milliseconds;
+    int factor;
 
     if (!span_number(digits, &number))
-        return scan_fault(&scan, all, "not a time", allowed, NULL);
+        return scan_fault(&scan, all, kind->not_one, kind->allowed, NULL);
     scan.at = unit.at + unit.length;
     if (!at_end(&scan))
         return false;
-    milliseconds = words_find(&unit_words, unit);
+    factor = words_find(kind->units, unit);
     if (unit.length == 0 && number == 0)
-        milliseconds = 1;
+        factor = 1;
     if (unit.length == 0 && number > 0)
-        return scan_fault(&scan, all, "time without a unit", allowed, NULL);
+        return scan_fault(&scan, all, kind->no_unit, kind->allowed, NULL);
     /* No guess at the unit: "m" is nearer to ms, and was probably meant as min. */
-    if (milliseconds <= 0)
-        return scan_fault(&scan, unit, unit_words.unknown, unit_words.allowed, NULL);
-    if (number > (unsigned)(LONGEST_TIME / milliseconds))
-        return scan_fault(&scan, all, "time too long", allowed, NULL);
-    *out = number * (unsigned)milliseconds;
+    if (factor <= 0)
+        return scan_fault(&scan, unit, kind->units->unknown, kind->units->allowed, NULL);
+    if (number > kind->most / (unsigned)factor)
+        return scan_fault(&scan, all, kind->too_much, kind->allowed, NULL);
+    *out = (uint64_t)number * (unsigned)factor;
+    return true;
+}
+
+bool time_parse(unsigned *out, const char *text, struct fault *fault)
+{
+    static const struct quantity time = {
+        &unit_words,           LONGEST_TIME,    "not a time",
+        "time without a unit", "time too long", "a whole number and ms, s or min, at most 60min; or 0"};
+    uint64_t milliseconds = 0;
+
+    if (!quantity_parse(&milliseconds, text, fault, &time))
+        return false;
+    *out = (unsigned)milliseconds;
+    return true;
+}
+
+static const struct word sizes[] = {{"K", 1 << 10}, {"M", 1 << 20}, {"G", 1 << 30}};
+static const struct words size_words = {sizes, sizeof sizes / sizeof *sizes, "unknown unit", "K, M, G"};
+
+bool size_parse(uint64_t *out, const char *text, struct fault *fault)
+{
+    static const struct quantity size = {
+        &size_words,           UINT64_C(1) << 40, "not a size",
+        "size without a unit", "size too large",  "a whole number and K, M or G, at most 1024G; or 0"};
+
+    return quantity_parse(out, text, fault, &size);
+}
+
+static bool word_parse(int *out, const char *text, struct fault *fault, const struct words *words)
+{
+    struct scan scan = scan_begin(text, fault);
+    struct span all = {text, strcspn(text, "\n")};
+    int value = words_find(words, all);
+
+    if (value < 0)
+        return scan_unknown(&scan, all, words);
+    scan.at += all.length;
+    if (!at_end(&scan))
+        return false;
+    *out = value;
+    return true;
+}
+
+bool linger_end_parse(uint8_t *out, const char *text, struct fault *fault)
+{
+    int ending = ENDING_KEEP;
+
+    if (!word_parse(&ending, text, fault, &limit_words))
+        return false;
+    *out = (uint8_t)ending;
+    return true;
+}
+
+bool linger_at_exit_parse(bool *out, const char *text, struct fault *fault)
+{
+    int waits = 0;
+
+    if (!word_parse(&waits, text, fault, &at_exit_words))
+        return false;
+    *out = waits;
     return true;
 }
 

@@ -81,6 +81,12 @@ static const struct word logs[] = {{"stderr", 0}, {"syslog", 1}};
 const struct words log_words = {logs, COUNT(logs), "unknown place for records",
                                 "stderr, syslog, or a path that begins with '/'"};
 
+static const struct word limits[] = {{"fin", ENDING_FIN}, {"rst", ENDING_RST}};
+const struct words limit_words = {limits, COUNT(limits), "unknown ending for a limit", "fin, rst"};
+
+static const struct word at_exits[] = {{"end", false}, {"wait", true}};
+const struct words at_exit_words = {at_exits, COUNT(at_exits), "unknown choice", "end, wait"};
+
 static bool span_is(struct span span, const char *name)
 {
     return strlen(name) == span.length && memcmp(name, span.at, span.length) == 0;

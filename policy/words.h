@@ -26,12 +26,14 @@ struct words {
     const char *allowed; /* every name of the kind, or a short way to say it */
 };
 
-extern const struct words event_words;  /* enum event */
-extern const struct words ending_words; /* enum ending */
-extern const struct words preset_words; /* for preset_apply */
-extern const struct words term_words;   /* enum term_kind */
-extern const struct words signal_words; /* signal numbers; an alias follows the usual name */
-extern const struct words log_words;    /* what TRUEFIN_LOG may say besides a path */
+extern const struct words event_words;   /* enum event */
+extern const struct words ending_words;  /* enum ending */
+extern const struct words preset_words;  /* for preset_apply */
+extern const struct words term_words;    /* enum term_kind */
+extern const struct words signal_words;  /* signal numbers; an alias follows the usual name */
+extern const struct words log_words;     /* what TRUEFIN_LOG may say besides a path */
+extern const struct words limit_words;   /* enum ending: what there can be at the end of lingering */
+extern const struct words at_exit_words; /* does an exit wait for what lingers? */
 
 /* The value of the word that is exactly NAME, or -1. */
 int words_find(const struct words *words, struct span name);

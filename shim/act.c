@@ -55,35 +55,41 @@ void act_disarm(int fd, struct connection *connection)
     errno = saved;
 }
 
-/* MSG_TRUNC with a null buffer discards without copying (tcp(7)). */
-static void drain(int fd)
+/* MSG_TRUNC with a null buffer discards without copying (tcp(7)). False at the peer's FIN, and after an
+ * error. */
+static bool drain(int fd)
 {
-    for (int i = 0; i < DRAIN_CALLS; i++)
-        if (recv(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT) <= 0)
-            return;
+    for (int i = 0; i < DRAIN_CALLS; i++) {
+        ssize_t size = recv(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT);
+        if (size <= 0)
+            return size < 0 && errno == EAGAIN;
+    }
+    return true;
 }
 
-static void end_with_fin(int fd, struct connection *connection)
+static bool end_with_fin(int fd, struct connection *connection)
 {
     if (own_abort(connection))
         set_linger(fd, false, 0);
     else
         act_disarm(fd, connection);
-    drain(fd);
+    return drain(fd);
 }
 
-void act_end(int fd, struct connection *connection, enum ending ending)
+bool act_end(int fd, struct connection *connection, enum ending ending)
 {
     int saved = errno;
+    bool goes_on = false;
     if (quiet())
-        return;
+        return false;
     if (ending == ENDING_KEEP)
         act_disarm(fd, connection);
     else if (ending == ENDING_RST)
         act_arm(fd, connection);
     else
-        end_with_fin(fd, connection);
+        goes_on = end_with_fin(fd, connection);
     errno = saved;
+    return goes_on;
 }
 
 static int queue_of(int fd, unsigned long request)

@@ -1,7 +1,8 @@
 /*
- * The only place where a socket is changed. Every function keeps errno, takes an open descriptor, ignores
- * errors (a stale entry of the table may name a file by now: ENOTSOCK is the answer, and harmless), does
- * nothing in STATE_QUIET, and may be called in signal handlers and between vfork and exec.
+ * The only place where a socket is changed that the program still has (what lingers is linger.c's). Every
+ * function keeps errno, takes an open descriptor, ignores errors (a stale entry of the table may name a file
+ * by now: ENOTSOCK is the answer, and harmless), does nothing in STATE_QUIET, and may be called in signal
+ * handlers and between vfork and exec.
  */
 #ifndef TRUEFIN_ACT_H
 #define TRUEFIN_ACT_H
@@ -27,8 +28,9 @@ bool act_release(int fd, bool alone);
 /* Arm again what act_release disarmed, for its exec failed. */
 void act_unrelease(int fd);
 
-/* Carry out ENDING on a connection that is about to be closed for the last time. */
-void act_end(int fd, struct connection *connection, enum ending ending);
+/* Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
+ * FIN and the peer may still send. */
+bool act_end(int fd, struct connection *connection, enum ending ending);
 
 /* Bytes that were received and not read (SIOCINQ), or sent and not acknowledged (SIOCOUTQ); 0 if unknown.
  * tcp(7). */

@@ -227,6 +227,7 @@ static void join(int fd, int twin, bool from_above)
     struct connection *record = table_find(fd);
     if (!record)
         return;
+    atomic_fetch_or(&record->flags, FLAG_PASSED);
     if (!from_above)
         tree_got(record);
     if (tree_has_claim(record))
@@ -254,8 +255,7 @@ void birth_adopt(int fd, bool from_above)
     if (!record)
         return;
     enum found found = act_learn_linger(fd, record);
-    if (found != FOUND_PLAIN)
-        record->flags = FLAG_FOUND_ARMED;
+    atomic_fetch_or(&record->flags, FLAG_PASSED | (found != FOUND_PLAIN ? FLAG_FOUND_ARMED : 0));
     birth_audit(table_put(fd, record));
     if (from_above && found != FOUND_ARMED_ALONE)
         tree_adopted(record);

@@ -1,11 +1,13 @@
 #include "death.h"
 
 #include "libc.h"
+#include "linger.h"
 #include "startup.h"
 #include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>
+#include <limits.h>
 
 /* A process that was asked to stop and ends, with whatever status, has stopped. */
 static enum event event_of_status(int status)
@@ -20,6 +22,8 @@ void death_by_status(int status)
     int saved = errno;
     if (tree_has_connections() && tree_enter())
         verdict_death(event_of_status(status));
+    if (linger_next(0, UINT_MAX) >= 0 && tree_enter())
+        linger_exit();
     errno = saved;
 }
 
@@ -84,6 +88,9 @@ static void before_handlers(int status, void *unused)
 static void after_handlers(int status, void *unused)
 {
     (void)unused;
+    /* What lingers has sent its FIN: what stdio would write only after us must be out before. */
+    if (config.linger.waits && tree_has_connections())
+        (void)fflush(NULL);
     death_by_status(status);
 }
 

@@ -2,7 +2,9 @@
 
 #include "birth.h"
 #include "libc.h"
+#include "linger.h"
 #include "sink.h"
+#include "startup.h"
 #include "stdio_buffer.h"
 #include "table.h"
 #include "tree.h"
@@ -19,6 +21,11 @@ void ending_of(int fd)
         verdict_close(fd, 0);
 }
 
+bool ending_is_ours(int fd)
+{
+    return linger_holds(fd) && tree_enter();
+}
+
 /* In a vfork child it is the child's. */
 static void stderr_ends(void)
 {
@@ -30,6 +37,10 @@ HOOK int close(int fd)
 {
     if (fd == STDERR_FILENO)
         stderr_ends();
+    if (ending_is_ours(fd)) {
+        errno = EBADF;
+        return -1;
+    }
     ending_of(fd);
     return real(close)(fd);
 }
@@ -37,8 +48,11 @@ HOOK int close(int fd)
 /* What dup2 and dup3 put NEW over ends, unless the call is going to fail. */
 static void replaced(int old, int new)
 {
-    if (table_knows(new) && old != new &&real(fcntl)(old, F_GETFD) >= 0)
+    if ((table_knows(new) || linger_holds(new)) && old != new &&real(fcntl)(old, F_GETFD) >= 0) {
         ending_of(new);
+        if (ending_is_ours(new))
+            linger_give_up(new);
+    }
 }
 
 HOOK int dup2(int old, int new)
@@ -67,6 +81,28 @@ static bool close_range_works(void)
     return works;
 }
 
+/* All but what is our own, and the kernel's answer. */
+static int close_around(unsigned first, unsigned last, int flags)
+{
+    int own;
+    while (first <= last && (own = linger_next(first, last)) >= 0) {
+        if ((unsigned)own > first && real(close_range)(first, (unsigned)own - 1, flags) != 0)
+            return -1;
+        first = (unsigned)own + 1;
+    }
+    return first <= last ? real(close_range)(first, last, flags) : 0;
+}
+
+/* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then
+ * on. */
+static int close_unshared(unsigned first, unsigned last, int flags)
+{
+    linger_halt();
+    int result = real(close_range)(first, last, flags);
+    linger_resume();
+    return result;
+}
+
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
@@ -74,14 +110,22 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && tree_enter() &&
         close_range_works())
         verdict_close_range(first, last);
-    return real(close_range)(first, last, flags);
+    if (linger_next(0, UINT_MAX) < 0 || !tree_enter())
+        return real(close_range)(first, last, flags);
+    if (flags & CLOSE_RANGE_UNSHARE)
+        return close_unshared(first, last, flags);
+    return flags == 0 && first <= last ? close_around(first, last, 0) : real(close_range)(first, last, flags);
 }
 
 HOOK void closefrom(int low)
 {
     if (tree_enter())
         verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
-    real(closefrom)(low);
+    int saved = errno;
+    bool around = linger_next(0, UINT_MAX) >= 0 && tree_enter();
+    if (!around || close_around(low < 0 ? 0 : (unsigned)low, UINT_MAX, 0) != 0)
+        real(closefrom)(low);
+    errno = saved;
 }
 
 static void stream_ends(FILE *stream)
@@ -89,8 +133,14 @@ static void stream_ends(FILE *stream)
     int saved = errno;
     int fd = fileno(stream);
     errno = saved;
-    if (table_knows(fd) && tree_enter())
-        verdict_close(fd, stdio_unread(stream));
+    if (!table_knows(fd) || !tree_enter())
+        return;
+    size_t unread = stdio_unread(stream);
+    /* A lingering connection's FIN goes out before the real call could write what is still in the buffer. */
+    if (config.lingers && table_find(fd))
+        (void)fflush(stream);
+    errno = saved;
+    verdict_close(fd, unread);
 }
 
 HOOK int fclose(FILE *stream)

@@ -15,6 +15,9 @@ void tree_before_fork(void);
 /* CHILD is what fork returned: 0 in the child, -1 for failure. */
 void tree_after_fork(pid_t child);
 
+/* A child was made that runs another program. */
+void tree_spawned(void);
+
 /* The process that was BEFORE goes on as this fork child, and nobody else is left of it: daemon(3). */
 void tree_moved(pid_t before);
 

@@ -44,6 +44,7 @@ static void gave(int fd, pid_t child, bool released)
 
 void launch_after(pid_t child, bool released)
 {
+    tree_spawned();
     if (!tree_has_connections() || !tree_enter())
         return;
     int saved = errno;

@@ -3,6 +3,7 @@
 #include "act.h"
 #include "birth.h"
 #include "libc.h"
+#include "linger.h"
 #include "signals.h"
 #include "startup.h"
 #include "table.h"
@@ -94,6 +95,7 @@ void option_sandbox(void)
 {
     if (!tree_enter())
         return;
+    linger_halt();
     tree_disarm_all();
     signals_restore();
     config_degrade(STATE_QUIET);

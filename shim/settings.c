@@ -107,11 +107,19 @@ static bool read_variables(void)
 {
     struct fault fault;
     const char *text;
-    config.linger_ms = linger_default;
+    config.linger = linger_default;
     config.clean_exits = statuses_default;
     config.stop_signals = signals_default;
-    if ((text = config_variable("TRUEFIN_LINGER_TIME")) && !time_parse(&config.linger_ms, text, &fault))
+    if ((text = config_variable("TRUEFIN_LINGER_TIME")) &&
+        !time_parse(&config.linger.milliseconds, text, &fault))
         return refuse("TRUEFIN_LINGER_TIME", &fault);
+    if ((text = config_variable("TRUEFIN_LINGER_BYTES")) && !size_parse(&config.linger.bytes, text, &fault))
+        return refuse("TRUEFIN_LINGER_BYTES", &fault);
+    if ((text = config_variable("TRUEFIN_LINGER_END")) && !linger_end_parse(&config.linger.end, text, &fault))
+        return refuse("TRUEFIN_LINGER_END", &fault);
+    if ((text = config_variable("TRUEFIN_LINGER_AT_EXIT")) &&
+        !linger_at_exit_parse(&config.linger.waits, text, &fault))
+        return refuse("TRUEFIN_LINGER_AT_EXIT", &fault);
     if ((text = config_variable("TRUEFIN_CLEAN_EXITS")) && !statuses_parse(&config.clean_exits, text, &fault))
         return refuse("TRUEFIN_CLEAN_EXITS", &fault);
     if ((text = config_variable("TRUEFIN_STOP_SIGNALS")) &&
@@ -141,5 +149,6 @@ bool config_read(void)
         return false;
     config.asks_port = policy_asks_port(config.policy);
     config.asks_peer = policy_asks_peer(config.policy);
+    config.lingers = policy_lingers(config.policy);
     return true;
 }

@@ -1,11 +1,13 @@
 #include "signals.h"
 
 #include "libc.h"
+#include "linger.h"
 #include "startup.h"
 #include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -68,6 +70,9 @@ static void on_default(int number, siginfo_t *info, void *context)
     int saved = errno;
     if (tree_has_connections() && tree_enter() && tree_is_self())
         verdict_death(config.stop_signals & BIT(number) ? EVENT_STOP : EVENT_CRASH);
+    if ((config.stop_signals & BIT(number)) && linger_next(0, UINT_MAX) >= 0 && tree_enter() &&
+        tree_is_self())
+        linger_exit();
     die_of(number, info);
     errno = saved;
 }

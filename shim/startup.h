@@ -22,7 +22,8 @@ struct config {
     const struct policy *policy;
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
-    unsigned linger_ms;
+    struct linger_limits linger;
+    bool lingers;              /* does any rule? */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
     _Atomic uint8_t state;     /* enum state; only ever grows */

@@ -5,6 +5,7 @@
 #include "libc.h"
 #include "option.h"
 
+#include <errno.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
@@ -64,8 +65,18 @@ HOOK long syscall(long number, ...)
     /* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
     switch (number) {
     case SYS_close: /* not through close(2), which would be a cancellation point */
+        if (ending_is_ours((int)a[0])) {
+            errno = EBADF;
+            return -1;
+        }
         ending_of((int)a[0]);
         return pass(number, a);
+    case SYS_unshare:
+        return unshare((int)a[0]);
+    case SYS_setns:
+        return setns((int)a[0], (int)a[1]);
+    case SYS_epoll_ctl:
+        return epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
 #ifdef SYS_close_range
     case SYS_close_range:
         return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);

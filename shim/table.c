@@ -137,6 +137,7 @@ struct connection *table_new(int fd, enum kind kind)
     record->port = 0;
     record->kind = (uint8_t)kind;
     record->flags = 0;
+    record->sets = 0;
     return record;
 }
 

@@ -16,7 +16,7 @@
  * parent's.
  *  - The table is a cache: what it says of a descriptor may be stale, and acting on that must be harmless.
  *
- * Cost: 56 bytes a descriptor, in chunks of 1024 that are mapped when first needed and never given back.
+ * Cost: 64 bytes a descriptor, in chunks of 1024 that are mapped when first needed and never given back.
  */
 #ifndef TRUEFIN_TABLE_H
 #define TRUEFIN_TABLE_H
@@ -45,6 +45,7 @@ enum {
     FLAG_CLAIMANT = 128,   /* before the exec that is under way we were one */
     FLAG_LATE = 256,       /* born after exit(3) had begun */
     FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
+    FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
 };
 
 struct connection {
@@ -57,6 +58,10 @@ struct connection {
     uint16_t port;                 /* local port, host order, if FLAG_PORT */
     uint8_t kind;
     _Atomic uint16_t flags;
+    _Atomic uint16_t sets; /* epoll sets that it is in, and one of them; epoll.c */
+    _Atomic int32_t set;
+    uint32_t forks; /* children that this process had made before it got it; tree.c */
+    uint32_t spawns;
 };
 
 /* A name for a record that goes stale when the record is reused. 0 names nothing. */

@@ -5,6 +5,7 @@
 #include "fork.h"
 #include "holder.h"
 #include "libc.h"
+#include "linger.h"
 #include "signals.h"
 #include "startup.h"
 
@@ -13,7 +14,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { STANDARD = 3 }; /* descriptors that every fork gives: 0, 1, 2 */
+enum {
+    STANDARD = 3, /* descriptors that every fork gives: 0, 1, 2 */
+    RECENT = 8,   /* children that can be asked about */
+};
 
 static const uint32_t NOBODY = UINT32_MAX; /* the depth of a connection that was passed on */
 
@@ -28,10 +32,14 @@ static struct {
     _Atomic int connections;       /* records that are ours to judge */
     _Atomic int disowned;          /* records that were ours, and were passed on */
     _Atomic bool stop_noted;
-    _Atomic bool gave;    /* a fork has given something */
-    _Atomic bool ask_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
-    uint32_t depth;       /* forks between the first process that tracked something and this one */
-    int32_t outer;        /* pid of the process that may hold what we adopted */
+    _Atomic bool gave;      /* a fork has given something */
+    _Atomic bool ask_pid;   /* somebody made a child that shares our memory and is no vfork child of ours */
+    uint32_t depth;         /* forks between the first process that tracked something and this one */
+    int32_t outer;          /* pid of the process that may hold what we adopted */
+    _Atomic uint32_t forks; /* children made, and the last of them */
+    _Atomic int32_t children[RECENT];
+    _Atomic uint32_t spawns;  /* the same of those that run another program */
+    _Atomic uint32_t forking; /* forks that are under way */
 } self;
 
 /* The connection that this thread got last. Initial-exec: no allocation when a signal handler touches it. */
@@ -88,6 +96,10 @@ static void inherit(struct connection *connection, int32_t pid)
         tree_adopted(connection);
     else if (!claims_change(claims, CLAIMS_HEIR, pid))
         claims_add(claims, pid);
+    if (is_alone || !claims)
+        atomic_fetch_or(&connection->flags, FLAG_PASSED);
+    connection->forks = atomic_load(&self.forks);
+    connection->spawns = atomic_load(&self.spawns);
     connection->depth = self.depth;
     atomic_fetch_add(&self.connections, 1);
 }
@@ -103,6 +115,8 @@ static void become(struct owner *owner)
     self.connections = 0;
     self.stop_noted = false;
     self.ask_pid = false;
+    self.forking = 0;
+    linger_new_process();
     int32_t pid = getpid();
     for_each_given(self.depth - 1, inherit, pid);
     atomic_store(&owner->pid, pid);
@@ -164,6 +178,8 @@ bool tree_begin(void)
 void tree_born(struct connection *connection)
 {
     connection->depth = self.depth;
+    connection->forks = atomic_load(&self.forks);
+    connection->spawns = atomic_load(&self.spawns);
     got_last = table_name_of(connection);
     atomic_fetch_add(&self.connections, 1);
 }
@@ -264,6 +280,7 @@ static void bequeath(struct connection *connection, int32_t child)
 
 void tree_before_fork(void)
 {
+    atomic_fetch_add(&self.forking, 1);
     if (tree_has_connections() && tree_enter())
         for_each_given(self.depth, offer, own_pid());
 }
@@ -275,7 +292,48 @@ void tree_after_fork(pid_t child)
         tree_enter();
     else if (tree_has_connections() && tree_enter())
         for_each_given(self.depth, bequeath, child);
+    if (child > 0)
+        atomic_store(&self.children[atomic_fetch_add(&self.forks, 1) % RECENT], child);
+    if (child != 0)
+        atomic_fetch_sub(&self.forking, 1);
     errno = saved;
+}
+
+void tree_spawned(void)
+{
+    atomic_fetch_add(&self.spawns, 1);
+}
+
+static bool is_gone(pid_t pid)
+{
+    return kill(pid, 0) != 0 && errno == ESRCH;
+}
+
+static bool forks_hold(int fd, const struct connection *connection)
+{
+    uint32_t last = atomic_load(&self.forks);
+    if (atomic_load(&self.forking) || last - connection->forks > RECENT)
+        return true;
+    for (uint32_t i = connection->forks; i != last; i++) {
+        pid_t child = atomic_load(&self.children[i % RECENT]);
+        if (!is_gone(child) && holder_has(child, fd) != NO)
+            return true;
+    }
+    return false;
+}
+
+static bool spawned_hold(int fd, const struct connection *connection)
+{
+    return connection->spawns != atomic_load(&self.spawns) && real(fcntl)(fd, F_GETFD) == 0;
+}
+
+bool tree_is_alone(int fd, const struct connection *connection)
+{
+    int saved = errno;
+    bool alone = !(atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_PASSED)) &&
+                 !spawned_hold(fd, connection) && !forks_hold(fd, connection);
+    errno = saved;
+    return alone;
 }
 
 static void for_each_ours(void (*act)(int, struct connection *))
@@ -294,6 +352,7 @@ void tree_moved(pid_t before)
         return;
     int saved = errno;
     int32_t pid = getpid();
+    linger_new_process();
     atomic_store(&owner->pid, pid);
     for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
         struct connection *connection = table_find(fd);

@@ -37,6 +37,13 @@ void tree_adopted(struct connection *connection);
 /* Is it this process's to judge? (Not: does nobody else hold it.) No call. */
 bool tree_is_ours(const struct connection *connection);
 
+/*
+ * Does no other process hold CONNECTION, open here as FD and this process's to end? What came from another
+ * process may be held there; of children that were forked since it came the last few are asked about, and
+ * what others have after an exec is told by close-on-exec. In doubt: false.
+ */
+bool tree_is_alone(int fd, const struct connection *connection);
+
 /* This process gives up CONNECTION, still open as FD. True if it ends with that: then the policy decides. */
 bool tree_gives_up(int fd, struct connection *connection);
 

@@ -3,6 +3,7 @@
 #include "act.h"
 #include "birth.h"
 #include "libc.h"
+#include "linger.h"
 #include "record.h"
 #include "runtime.h"
 #include "startup.h"
@@ -71,12 +72,20 @@ static enum ending ending_of_event(int fd, const struct connection *connection, 
     return ending != ENDING_KEEP && fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
 }
 
+static void end(int fd, struct connection *connection, enum ending ending)
+{
+    if (act_end(fd, connection, ending) && ending == ENDING_LINGER)
+        linger_keep(fd, connection);
+}
+
 static void judge(int fd, struct connection *connection, enum event event)
 {
     enum ending ending = ending_of_event(fd, connection, event);
+    if (ending == ENDING_LINGER && !tree_is_alone(fd, connection))
+        ending = ENDING_FIN;
     if (ending != ENDING_KEEP)
         record_ending(fd, event, ending);
-    act_end(fd, connection, ending);
+    end(fd, connection, ending);
 }
 
 /* What we ask and write must not become a point at which the program's thread can be cancelled (pthreads(7)).
@@ -156,7 +165,9 @@ void verdict_death(enum event event)
             count[ENDING_RST]++;
         } else if (tree_gives_up(fd, connection)) {
             enum ending ending = ending_of_event(fd, connection, event);
-            act_end(fd, connection, ending);
+            if (ending == ENDING_LINGER && !(config.linger.waits && tree_is_alone(fd, connection)))
+                ending = ENDING_FIN;
+            end(fd, connection, ending);
             count[ending]++;
         }
     }

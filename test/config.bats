@@ -28,6 +28,18 @@ refused() {
     refused TRUEFIN_LINGER_TIME 2x x
 }
 
+@test "a bad TRUEFIN_LINGER_BYTES gives one line, and a program without truefin" {
+    refused TRUEFIN_LINGER_BYTES 64MB MB
+}
+
+@test "a bad TRUEFIN_LINGER_END gives one line, and a program without truefin" {
+    refused TRUEFIN_LINGER_END keep keep
+}
+
+@test "a bad TRUEFIN_LINGER_AT_EXIT gives one line, and a program without truefin" {
+    refused TRUEFIN_LINGER_AT_EXIT no no
+}
+
 @test "a bad TRUEFIN_CLEAN_EXITS gives one line, and a program without truefin" {
     refused TRUEFIN_CLEAN_EXITS 0,256 256
 }

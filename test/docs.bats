@@ -79,7 +79,7 @@ items() {
     assert_equal "$(cat documented)" "$(cat known)"
     grep -oE '^\| `TRUEFIN_[A-Z_]+`' "$SOURCE_DIR/README.md" | grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >documented
     assert_equal "$(cat documented)" "$(cat known)"
-    assert_equal "$(wc -l <known)" 7
+    assert_equal "$(wc -l <known)" 10
 }
 
 @test "truefin(1) names what peer reports as JSON" {

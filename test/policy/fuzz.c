@@ -148,6 +148,9 @@ static void check_values(const char *text)
     struct fault fault;
     unsigned milliseconds;
     uint64_t signals;
+    uint64_t bytes;
+    uint8_t end;
+    bool waits;
 
     if (!time_parse(&milliseconds, text, &fault))
         check_fault(text, &fault);
@@ -162,6 +165,14 @@ static void check_values(const char *text)
     else
         must(signals != 0 && !(signals & (UINT64_C(1) | UINT64_C(1) << 9 | UINT64_C(1) << 19)));
     if (!log_check(text, &fault))
+        check_fault(text, &fault);
+    if (!size_parse(&bytes, text, &fault))
+        check_fault(text, &fault);
+    else
+        must(bytes <= UINT64_C(1) << 40);
+    if (!linger_end_parse(&end, text, &fault))
+        check_fault(text, &fault);
+    if (!linger_at_exit_parse(&waits, text, &fault))
         check_fault(text, &fault);
 }
 

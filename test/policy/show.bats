@@ -97,11 +97,14 @@ setup() {
     done <<'ROWS'
 TRUEFIN_POLICY crash
 TRUEFIN_LINGER_TIME 2
+TRUEFIN_LINGER_BYTES 2
+TRUEFIN_LINGER_END keep
+TRUEFIN_LINGER_AT_EXIT no
 TRUEFIN_CLEAN_EXITS 256
 TRUEFIN_STOP_SIGNALS KILL
 TRUEFIN_LOG sdterr
 ROWS
-    assert_equal "$checked" 5
+    assert_equal "$checked" 8
     TRUEFIN_LINGER_TIME=2 TRUEFIN_LOG=x run -78 "$POLICY" --check-env
     assert_output --partial 'TRUEFIN_LINGER_TIME'
     assert_output --partial 'TRUEFIN_LOG'
@@ -120,4 +123,16 @@ to_full_disk() {
     run -0 --separate-stderr "$POLICY" --help
     assert_output --partial 'usage: truefin policy [TEXT | -f FILE | --check-env]'
     assert_equal "$stderr" ""
+}
+
+@test "a policy with linger is followed by what bounds it" {
+    run -0 "$POLICY" always-fin
+    assert_line -n 3 'linger: at most 2s and 64M, then fin; at exit: end'
+    TRUEFIN_LINGER_TIME=500ms TRUEFIN_LINGER_BYTES=1G TRUEFIN_LINGER_END=rst TRUEFIN_LINGER_AT_EXIT=wait \
+        run -0 "$POLICY" close=linger
+    assert_line 'linger: at most 500ms and 1G, then rst; at exit: wait'
+    TRUEFIN_LINGER_BYTES=64 run -78 "$POLICY" close=linger
+    assert_line 'truefin: TRUEFIN_LINGER_BYTES: size without a unit "64" at column 1 (allowed: a whole number and K, M or G, at most 1024G; or 0)'
+    run -0 "$POLICY" close=fin
+    refute_output --partial linger:
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 369 };
+enum { ROWS = 391 };
 
 static int rows, failures;
 
@@ -423,6 +423,9 @@ static bool untouched(const void *out, size_t size)
 
 FAULT_OF(in_policy, struct policy, policy_parse)
 FAULT_OF(in_time, unsigned, time_parse)
+FAULT_OF(in_size, uint64_t, size_parse)
+FAULT_OF(in_linger_end, uint8_t, linger_end_parse)
+FAULT_OF(in_linger_at_exit, bool, linger_at_exit_parse)
 FAULT_OF(in_statuses, struct statuses, statuses_parse)
 FAULT_OF(in_signals, uint64_t, signals_parse)
 
@@ -570,6 +573,19 @@ static const struct {
     {__LINE__, in_time, "3600001ms", 1, 1, 9, "time too long", NULL},
     {__LINE__, in_time, "4294967297s", 1, 1, 11, "time too long", NULL},
     {__LINE__, in_time, "99999999999999999999ms", 1, 1, 22, "time too long", NULL},
+    {__LINE__, in_size, "", 1, 1, 0, "not a size", NULL},
+    {__LINE__, in_size, "K", 1, 1, 1, "not a size", NULL},
+    {__LINE__, in_size, "64", 1, 1, 2, "size without a unit", NULL},
+    {__LINE__, in_size, "64MB", 1, 3, 2, "unknown unit", NULL},
+    {__LINE__, in_size, "64k", 1, 3, 1, "unknown unit", NULL},
+    {__LINE__, in_size, "1025G", 1, 1, 5, "size too large", NULL},
+    {__LINE__, in_size, "99999999999K", 1, 1, 12, "size too large", NULL},
+    {__LINE__, in_linger_end, "", 1, 1, 0, "unknown ending for a limit", NULL},
+    {__LINE__, in_linger_end, "keep", 1, 1, 4, "unknown ending for a limit", NULL},
+    {__LINE__, in_linger_end, "FIN", 1, 1, 3, "unknown ending for a limit", "fin"},
+    {__LINE__, in_linger_at_exit, "no", 1, 1, 2, "unknown choice", NULL},
+    {__LINE__, in_linger_at_exit, "wat", 1, 1, 3, "unknown choice", "wait"},
+    {__LINE__, in_linger_at_exit, "wait\n", 1, 5, 0, "unexpected text", NULL},
     /* exit statuses */
     {__LINE__, in_statuses, "", 1, 1, 0, "missing exit status", NULL},
     {__LINE__, in_statuses, "0,", 1, 3, 0, "missing exit status", NULL},
@@ -726,8 +742,8 @@ static void test_messages(void)
 /* A person is told of every name: what "allowed" says is complete. */
 static void test_allowed(void)
 {
-    const struct words *const all[] = {&event_words, &ending_words, &preset_words,
-                                       &term_words,  &log_words,    NULL};
+    const struct words *const all[] = {&event_words, &ending_words, &preset_words,  &term_words,
+                                       &log_words,   &limit_words,  &at_exit_words, NULL};
 
     for (size_t i = 0; all[i]; i++, rows++)
         for (size_t j = 0; j < all[i]->count; j++)
@@ -750,7 +766,7 @@ static const struct {
     {__LINE__, 3600000, "60min"},
     {__LINE__, 3600000, "3600s"},
     {__LINE__, 3600000, "3600000ms"},
-    {__LINE__, 2000, linger_default_text},
+    {__LINE__, 2000, linger_time_default_text},
 };
 
 static void test_times(void)
@@ -762,6 +778,43 @@ static void test_times(void)
         CHECK(row->line, row->text, time_parse(&is, row->text, &fault));
         CHECK(row->line, row->text, is == row->milliseconds);
     }
+}
+
+static const struct {
+    int line;
+    uint64_t bytes;
+    const char *text;
+} size_rows[] = {
+    {__LINE__, 0, "0"},
+    {__LINE__, 0, "0K"},
+    {__LINE__, 1024, "1K"},
+    {__LINE__, UINT64_C(64) << 20, "64M"},
+    {__LINE__, UINT64_C(3) << 30, "3G"},
+    {__LINE__, UINT64_C(1) << 40, "1024G"},
+    {__LINE__, UINT64_C(1) << 40, "1073741824K"},
+};
+
+static void test_sizes(void)
+{
+    FOR_EACH(row, size_rows)
+    {
+        struct fault fault;
+        uint64_t is = 1;
+        CHECK(row->line, row->text, size_parse(&is, row->text, &fault));
+        CHECK(row->line, row->text, is == row->bytes);
+    }
+}
+
+static void test_linger_words(void)
+{
+    struct fault fault;
+    uint8_t end = ENDING_KEEP;
+    bool waits = false;
+
+    CHECK(__LINE__, "fin", linger_end_parse(&end, "fin", &fault) && end == ENDING_FIN);
+    CHECK(__LINE__, "rst", linger_end_parse(&end, "rst", &fault) && end == ENDING_RST);
+    CHECK(__LINE__, "wait", linger_at_exit_parse(&waits, "wait", &fault) && waits);
+    CHECK(__LINE__, "end", linger_at_exit_parse(&waits, "end", &fault) && !waits);
 }
 
 /* Members lists exactly the statuses in the set, -1 ends it. */
@@ -850,7 +903,7 @@ static void test_defaults(void)
     struct statuses statuses;
     struct fault fault;
     uint64_t signals = 0;
-    unsigned linger = 0;
+    struct linger_limits linger = {.end = ENDING_KEEP, .waits = true};
 
     CHECK(__LINE__, policy_default_text,
           policy_parse(&parsed, policy_default_text, &fault) &&
@@ -863,8 +916,17 @@ static void test_defaults(void)
               memcmp(&statuses, &statuses_default, sizeof statuses) == 0);
     CHECK(__LINE__, signals_default_text,
           signals_parse(&signals, signals_default_text, &fault) && signals == signals_default);
-    CHECK(__LINE__, linger_default_text,
-          time_parse(&linger, linger_default_text, &fault) && linger == linger_default);
+    CHECK(__LINE__, linger_time_default_text,
+          time_parse(&linger.milliseconds, linger_time_default_text, &fault) &&
+              linger.milliseconds == linger_default.milliseconds);
+    CHECK(__LINE__, linger_bytes_default_text,
+          size_parse(&linger.bytes, linger_bytes_default_text, &fault) &&
+              linger.bytes == linger_default.bytes);
+    CHECK(__LINE__, linger_end_default_text,
+          linger_end_parse(&linger.end, linger_end_default_text, &fault) && linger.end == linger_default.end);
+    CHECK(__LINE__, linger_at_exit_default_text,
+          linger_at_exit_parse(&linger.waits, linger_at_exit_default_text, &fault) &&
+              linger.waits == linger_default.waits);
 }
 
 int main(void)
@@ -881,6 +943,8 @@ int main(void)
     test_messages();
     test_allowed();
     test_times();
+    test_sizes();
+    test_linger_words();
     test_statuses();
     test_signals();
     test_logs();

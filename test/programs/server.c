@@ -18,6 +18,7 @@
 #include <grp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -393,6 +394,18 @@ static void close_range_cloexec(const char *arg)
     must(close_range(3, ~0U, CLOSE_RANGE_CLOEXEC), "close_range");
 }
 
+static void close_range_all(const char *arg)
+{
+    (void)arg;
+    must(close_range(3, ~0U, 0), "close_range");
+}
+
+static void close_range_unshare(const char *arg)
+{
+    (void)arg;
+    must(close_range(3, ~0U, CLOSE_RANGE_UNSHARE), "close_range");
+}
+
 static void do_closefrom(const char *arg)
 {
     (void)arg;
@@ -435,6 +448,31 @@ static void close_bad(const char *arg)
 {
     int result = close(number(arg));
     dprintf(STDOUT_FILENO, "close %d %s\n", result, strerrorname_np(errno));
+}
+
+/* The number that the next descriptor will get. */
+static void lowest(const char *arg)
+{
+    int fd = dev_null();
+    (void)arg;
+    close(fd);
+    dprintf(STDOUT_FILENO, "lowest %d\n", fd);
+}
+
+/* Closes 3 to N-1 one by one, as old daemons do, and says how many were open. */
+static void sweep(const char *arg)
+{
+    int open = 0;
+    for (int fd = 3; fd < number(arg); fd++)
+        open += close(fd) == 0;
+    dprintf(STDOUT_FILENO, "swept %d\n", open);
+}
+
+/* A user namespace of its own, which only a process without threads can have, and says whether it got it. */
+static void new_user_namespace(const char *arg)
+{
+    (void)arg;
+    dprintf(STDOUT_FILENO, "unshare %s\n", unshare(CLONE_NEWUSER) == 0 ? "good" : strerrorname_np(errno));
 }
 
 /* --- Ending the process --- */
@@ -840,6 +878,8 @@ static const struct operation {
     {"dup2_self", dup2_self},
     {"close_range", do_close_range},
     {"close_range_cloexec", close_range_cloexec},
+    {"close_range_all", close_range_all},
+    {"close_range_unshare", close_range_unshare},
     {"closefrom", do_closefrom},
     {"syscall_close", syscall_close},
     {"syscall_close_range", syscall_close_range},
@@ -847,6 +887,9 @@ static const struct operation {
     {"syscall_sendto", syscall_sendto},
     {"files", files},
     {"close_bad", close_bad},
+    {"lowest", lowest},
+    {"new_user_namespace", new_user_namespace},
+    {"sweep", sweep},
     {"exit", do_exit},
     {"_exit", do__exit},
     {"_Exit", do__Exit},

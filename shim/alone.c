@@ -1,0 +1,98 @@
+/*
+ * Calls that act on the calling thread only, or refuse if there is another: in a program without threads the
+ * one of linger.c must not make a difference. It is ended first; a later close starts another one, with the
+ * rights and namespaces that the program has then.
+ */
+#include "libc.h"
+#include "linger.h"
+#include "tree.h"
+
+static bool halt(void)
+{
+    bool halts = linger_has_thread() && tree_enter();
+    if (halts)
+        linger_halt();
+    return halts;
+}
+
+static int resume(bool halted, int result)
+{
+    if (halted)
+        linger_resume();
+    return result;
+}
+
+/* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
+HOOK int unshare(int flags)
+{
+    bool halted = halt();
+    return resume(halted, real(unshare)(flags));
+}
+
+HOOK int setns(int fd, int kind)
+{
+    bool halted = halt();
+    return resume(halted, real(setns)(fd, kind));
+}
+
+/* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives
+ * up. */
+HOOK int setuid(uid_t user)
+{
+    bool halted = halt();
+    return resume(halted, real(setuid)(user));
+}
+
+HOOK int seteuid(uid_t user)
+{
+    bool halted = halt();
+    return resume(halted, real(seteuid)(user));
+}
+
+HOOK int setreuid(uid_t real_user, uid_t effective)
+{
+    bool halted = halt();
+    return resume(halted, real(setreuid)(real_user, effective));
+}
+
+HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
+{
+    bool halted = halt();
+    return resume(halted, real(setresuid)(real_user, effective, saved));
+}
+
+HOOK int setgid(gid_t group)
+{
+    bool halted = halt();
+    return resume(halted, real(setgid)(group));
+}
+
+HOOK int setegid(gid_t group)
+{
+    bool halted = halt();
+    return resume(halted, real(setegid)(group));
+}
+
+HOOK int setregid(gid_t real_group, gid_t effective)
+{
+    bool halted = halt();
+    return resume(halted, real(setregid)(real_group, effective));
+}
+
+HOOK int setresgid(gid_t real_group, gid_t effective, gid_t saved)
+{
+    bool halted = halt();
+    return resume(halted, real(setresgid)(real_group, effective, saved));
+}
+
+HOOK int setgroups(size_t count, const gid_t *groups)
+{
+    bool halted = halt();
+    return resume(halted, real(setgroups)(count, groups));
+}
+
+HOOK int initgroups(const char *user, gid_t group)
+{
+    bool halted = halt();
+    return resume(halted, real(initgroups)(user, group));
+}

@@ -1,0 +1,65 @@
+#include "epoll.h"
+
+#include "libc.h"
+#include "startup.h"
+#include "tree.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+enum { SETS = 64 }; /* a program with more of them at once gets no lingering for what is in several */
+
+/* Every set in which a connection was ever put. Never taken out: a number that is no set any more answers so.
+ */
+static _Atomic int sets[SETS] COLD; /* descriptor + 1; 0 is free */
+
+static void remember(int set)
+{
+    for (int i = 0; i < SETS; i++) {
+        int seen = 0;
+        if (atomic_compare_exchange_strong(&sets[i], &seen, set + 1) || seen == set + 1)
+            return;
+    }
+}
+
+static void added(int set, struct connection *record)
+{
+    atomic_store(&record->set, set);
+    atomic_fetch_add(&record->sets, 1);
+    remember(set);
+}
+
+static void removed(struct connection *record)
+{
+    uint16_t count = atomic_load(&record->sets);
+    while (count > 0 && !atomic_compare_exchange_weak(&record->sets, &count, (uint16_t)(count - 1)))
+        ;
+}
+
+HOOK int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+    int result = real(epoll_ctl)(set, operation, fd, event);
+    if (result != 0 || !config.lingers || operation == EPOLL_CTL_MOD)
+        return result;
+    struct connection *record = table_find(fd);
+    if (record && tree_enter() && operation == EPOLL_CTL_ADD)
+        added(set, record);
+    else if (record && tree_enter())
+        removed(record);
+    return result;
+}
+
+bool epoll_forget(int fd, const struct connection *connection)
+{
+    int saved = errno;
+    int last = atomic_load(&connection->set);
+    unsigned left = atomic_load(&connection->sets);
+    if (left > 0 && real(epoll_ctl)(last, EPOLL_CTL_DEL, fd, NULL) == 0)
+        left--;
+    for (int i = 0; left > 0 && i < SETS && atomic_load(&sets[i]); i++)
+        if (atomic_load(&sets[i]) != last + 1 &&
+            real(epoll_ctl)(atomic_load(&sets[i]) - 1, EPOLL_CTL_DEL, fd, NULL) == 0)
+            left--;
+    errno = saved;
+    return left == 0;
+}

@@ -1,0 +1,59 @@
+/*
+ * The lingering close: what the peer still sends after our FIN is discarded until its own FIN, so that no
+ * late byte makes the kernel send an RST, which could destroy what the peer has not read yet.
+ *
+ *     close():   kept = a duplicate at a high number; shutdown(kept, SHUT_WR); add it to our epoll set
+ *     thread:    discard what arrives ... FIN, error, time or bytes used up: close(kept)
+ *
+ * The thread is started when there is something to keep and ends when there is nothing. It runs no code of
+ * libc's and has no thread-local data, so starting it allocates nothing and takes no lock: a close in a
+ * signal handler may do it. It never keeps a process alive.
+ *
+ * State: one slot for each number that a duplicate can have, so the kernel is who hands out slots. A slot is
+ * changed by compare-and-swap; who made it BUSY alone acts on the duplicate. Written by linger.c alone.
+ *
+ * All functions keep errno and may be called in signal handlers; none in a vfork child (tree_enter()).
+ */
+#ifndef TRUEFIN_LINGER_H
+#define TRUEFIN_LINGER_H
+
+#include "table.h"
+
+/*
+ * Hand over the connection of FD, drained, of which the caller alone knows that the policy wants it to linger
+ * and that no other process holds it: sends the FIN. False if it cannot be kept, as near RLIMIT_NOFILE; then
+ * nothing is lost but the lingering. Either way the caller goes on to its real close.
+ */
+bool linger_keep(int fd, const struct connection *connection);
+
+/* Is FD one of our own descriptors? To the program it does not exist. One comparison as long as none was
+ * kept. */
+bool linger_holds(int fd);
+
+/* The lowest of them in [from, last]; -1 if there is none. */
+int linger_next(unsigned from, unsigned last);
+
+/* The program is about to put something else at FD, which is ours: end what lingers there. */
+void linger_give_up(int fd);
+
+/* Is the thread there? One load. */
+bool linger_has_thread(void);
+
+/*
+ * Around a call that acts on one thread only, or wants no other thread to be there:
+ *
+ *     linger_halt();  unshare(...);  linger_resume();
+ *
+ * Ends all that lingers, and waits for the thread to be gone, some milliseconds. Until the other call comes
+ * nothing is kept.
+ */
+void linger_halt(void);
+void linger_resume(void);
+
+/* The process ends in order: wait, if that is set, for at most TRUEFIN_LINGER_TIME; then end what lingers. */
+void linger_exit(void);
+
+/* In a fork child, before anything else: its copies are not its own, and there is no thread. */
+void linger_new_process(void);
+
+#endif
