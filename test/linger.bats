@@ -349,6 +349,13 @@ lowest 4"
     assert_equal "$(cat upload.out)" 'all 6 fin'
 }
 
+@test "a linger time of the program's own does not hold up the others: a peer that takes nothing is given up, too" {
+    TRUEFIN_LINGER_TIME=300ms serve -p always-fin accept linger:1,30 fill:1000000 close pause
+    connect_peer --read-bytes 1
+    server_said ready
+    wait_until has_no_thread server
+}
+
 @test "TRUEFIN_LINGER_END=rst resets a peer that does not end" {
     TRUEFIN_LINGER_TIME=300ms TRUEFIN_LINGER_END=rst answers close pause
     upload 0 hold
