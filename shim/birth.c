@@ -3,6 +3,7 @@
 #include "act.h"
 #include "endpoint.h"
 #include "libc.h"
+#include "linger.h"
 #include "record.h"
 #include "startup.h"
 #include "table.h"
@@ -98,12 +99,18 @@ static int after_accept(int listener, int fd)
 
 HOOK int accept(int listener, struct sockaddr *address, socklen_t *size)
 {
-    return after_accept(listener, real(accept)(listener, address, size));
+    int fd = real(accept)(listener, address, size);
+    if (fd < 0 && tree_enter() && linger_gives_room())
+        fd = real(accept)(listener, address, size);
+    return after_accept(listener, fd);
 }
 
 HOOK int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
 {
-    return after_accept(listener, real(accept4)(listener, address, size, flags));
+    int fd = real(accept4)(listener, address, size, flags);
+    if (fd < 0 && tree_enter() && linger_gives_room())
+        fd = real(accept4)(listener, address, size, flags);
+    return after_accept(listener, fd);
 }
 
 static bool may_be_tcp(int family, int type, int protocol)
@@ -116,6 +123,8 @@ static bool may_be_tcp(int family, int type, int protocol)
 HOOK int socket(int family, int type, int protocol)
 {
     int fd = real(socket)(family, type, protocol);
+    if (fd < 0 && tree_enter() && linger_gives_room())
+        fd = real(socket)(family, type, protocol);
     if (fd >= 0 && tree_begin())
         birth_audit(table_put(fd, may_be_tcp(family, type, protocol) ? table_new(fd, KIND_SOCKET) : NULL));
     return fd;

@@ -216,8 +216,10 @@ BARE static int serve(void *unused)
     }
 }
 
-/* A number for one of our descriptors, with a slot of its own; -1 if there is no room. A quarter of
- * RLIMIT_NOFILE is ours at most, and a program that has three quarters in use is not deprived of the rest. */
+/*
+ * A number for one of our descriptors, with a slot of its own, from a quarter of RLIMIT_NOFILE upwards; -1 if
+ * there is no room. The last quarter is left to a program that has used up the rest.
+ */
 static int duplicate(int fd)
 {
     struct rlimit limit = {0};
@@ -226,7 +228,7 @@ static int duplicate(int fd)
     const rlim_t most = limit.rlim_cur < INT_MAX ? limit.rlim_cur : INT_MAX;
     int none = 0;
     atomic_compare_exchange_strong(&self.base, &none,
-                                   most / 2 < HIGHEST_BASE ? (int)(most / 2) + 1 : HIGHEST_BASE);
+                                   most / 4 < HIGHEST_BASE ? (int)(most / 4) + 1 : HIGHEST_BASE);
     int copy = (int)CALL4(fcntl, fd, F_DUPFD_CLOEXEC, self.base, 0);
     if (copy < 0)
         return -1;
@@ -373,6 +375,21 @@ void linger_give_up(int fd)
         discard(fd, slot);
         end(fd, slot, LIMIT);
     }
+}
+
+bool linger_gives_room(void)
+{
+    if (errno != EMFILE || self.kept == 0)
+        return false;
+    for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct slot *slot = slot_of((int)fd);
+        if (slot->state != KEPT || !take(slot))
+            continue;
+        discard((int)fd, slot);
+        end((int)fd, slot, LIMIT);
+        return true;
+    }
+    return false;
 }
 
 /* Until *WORD is 0, for at most TIME milliseconds. Nobody need wake us: it is looked at in every tick. */

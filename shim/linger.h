@@ -36,6 +36,10 @@ int linger_next(unsigned from, unsigned last);
 /* The program is about to put something else at FD, which is ours: end what lingers there. */
 void linger_give_up(int fd);
 
+/* A call has failed for want of a descriptor number (errno is EMFILE): give one of ours back. False if it is
+ * another error, or there is none. */
+bool linger_gives_room(void);
+
 /* Is the thread there? One load. */
 bool linger_has_thread(void);
 

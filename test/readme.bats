@@ -136,5 +136,5 @@ first_cells() {
         grep -Fq "\"$value\"" "$SOURCE_DIR/policy/defaults.c" || fail "$name: $value is not the default"
         seen=$((seen + 1))
     done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$README")
-    assert_equal "$seen" 4
+    assert_equal "$seen" 7
 }

@@ -475,6 +475,15 @@ static void new_user_namespace(const char *arg)
     dprintf(STDOUT_FILENO, "unshare %s\n", unshare(CLONE_NEWUSER) == 0 ? "good" : strerrorname_np(errno));
 }
 
+/* Opens a file until no more numbers are left. */
+static void use_up(const char *arg)
+{
+    (void)arg;
+    while (dup(STDOUT_FILENO) >= 0)
+        ;
+    dprintf(STDOUT_FILENO, "no more\n");
+}
+
 /* --- Ending the process --- */
 
 static void do_exit(const char *arg)
@@ -890,6 +899,7 @@ static const struct operation {
     {"lowest", lowest},
     {"new_user_namespace", new_user_namespace},
     {"sweep", sweep},
+    {"use_up", use_up},
     {"exit", do_exit},
     {"_exit", do__exit},
     {"_Exit", do__Exit},
