@@ -8,12 +8,21 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+
+#ifdef __aarch64__
+enum { NATIVE = AUDIT_ARCH_AARCH64 };
+#else
+enum { NATIVE = AUDIT_ARCH_X86_64 };
+#endif
+
+enum { CHUNK = 64 };
 
 /* What ptrace(2) wants as pointers. */
 static void *word(uintptr_t value)
@@ -52,22 +61,32 @@ static void learn_thread(void *data, int directory, const char *name)
 }
 
 /* Threads that were born and have not been heard of: asked for only when all others are exiting. */
-static bool is_last(struct task *process)
+static bool is_last(const struct process *process)
 {
     if (process->alive == 0)
-        proc_each(process->tid, "task", learn_thread, NULL);
+        proc_each(process->first.tid, "task", learn_thread, NULL);
     return process->alive == 0;
 }
 
+/* The system call that a thread is in; -1 for none, or for one of another class, whose numbers mean other
+ * calls. */
+static long native_call(pid_t tid)
+{
+    struct __ptrace_syscall_info info = {.arch = 0};
+    ptrace(PTRACE_GET_SYSCALL_INFO, tid, word(sizeof info), &info);
+    return info.arch == NATIVE ? proc_syscall(tid) : -1;
+}
+
 /*
- * A thread may end alone: by exit(2) of its own, or by a seccomp filter, which gives SIGSYS. Everything else
- * takes the whole process.
+ * A thread may end alone: by exit(2) of its own, by a seccomp filter, which gives SIGSYS, or with status 0
+ * because another one executes a program. What is sure to take the whole process is any other signal, and
+ * exit_group(2).
  */
 static bool is_whole(pid_t tid, int status)
 {
     if (WIFSIGNALED(status))
         return WTERMSIG(status) != SIGSYS;
-    return proc_syscall(tid) != SYS_exit;
+    return native_call(tid) == SYS_exit_group;
 }
 
 /*
@@ -77,13 +96,13 @@ static bool is_whole(pid_t tid, int status)
 static void exits(struct task *task)
 {
     int status = (int)message(task->tid);
-    struct task *process = task_process(task);
+    struct process *process = task_process(task);
     task_exits(task);
     if (!judge_cares(process, status))
         return;
     if (is_last(process))
         judge_death(process, task->tid, status, true);
-    else if (!process->judged && is_whole(task->tid, status))
+    else if (!process->first.judged && is_whole(task->tid, status))
         judge_death(process, task->tid, status, false);
 }
 
@@ -94,19 +113,19 @@ static struct task *execs(pid_t tid)
     struct task *former = task_find((pid_t)message(tid));
     if (former && former->tid != tid)
         task_forget(former);
-    struct task *process = task_get(tid);
-    if (process) {
-        task_execs(process);
-        judge_exec(process);
+    struct task *task = task_get(tid);
+    if (task) {
+        task_execs(task_process(task));
+        judge_exec(task_process(task));
     }
-    return process;
+    return task;
 }
 
 static void signalled(const struct task *task, int number)
 {
     if ((number == SIGTERM || number == SIGINT) && (config.stop_signals >> number & 1) &&
         proc_handles(task->tid, number))
-        task_process(task)->asked_to_stop = true;
+        task_process(task)->first.asked_to_stop = true;
 }
 
 static bool runs_tracer(pid_t pid)
@@ -121,10 +140,16 @@ static bool stops(int number)
     return number == SIGSTOP || number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
 }
 
-static void stopped(pid_t tid, int status)
+static bool is_birth(int event)
 {
-    int number = WSTOPSIG(status);
-    int event = status >> 16;
+    return event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE;
+}
+
+/* CODE is what siginfo_t tells of a stop: the signal, and the event above it. */
+static void stopped(pid_t tid, int code)
+{
+    int number = code & UINT8_MAX;
+    int event = code >> 8;
     struct task *task = task_get(tid);
     if (event == PTRACE_EVENT_STOP && stops(number)) {
         ptrace(PTRACE_LISTEN, tid, NULL, NULL);
@@ -137,6 +162,8 @@ static void stopped(pid_t tid, int status)
             ptrace(PTRACE_DETACH, tid, NULL, NULL);
             return;
         }
+    } else if (is_birth(event)) {
+        task_get((pid_t)message(tid)); /* its parent may die before anything is heard of it */
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
     } else if (event == 0 && task) {
@@ -145,15 +172,99 @@ static void stopped(pid_t tid, int status)
     go_on(tid, event == 0 ? number : 0);
 }
 
+static bool has_stopped(const siginfo_t *info)
+{
+    return info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED;
+}
+
+/* The next thread that has stopped or ended, which stays the next one until it goes on or is waited for.
+ * False if there is none: with WNOHANG none now, else none any more. */
+static bool look(siginfo_t *info, int flags)
+{
+    int result = 0;
+    do {
+        info->si_pid = 0;
+        result = waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags);
+    } while (result != 0 && errno == EINTR);
+    return result == 0 && info->si_pid;
+}
+
+static void wait_for(pid_t tid)
+{
+    waitid(P_PID, (id_t)tid, NULL, WEXITED | WSTOPPED | WNOHANG | __WALL);
+}
+
+/* Threads that have been waited for, and have not gone on yet. */
+static struct {
+    pid_t *at;
+    size_t count;
+    size_t room;
+} queue;
+
+static bool put_off(struct task *task, int code)
+{
+    if (queue.count == queue.room) {
+        size_t room = queue.room ? 2 * queue.room : CHUNK;
+        pid_t *more = realloc(queue.at, room * sizeof *more);
+        if (!more)
+            return false;
+        queue.at = more;
+        queue.room = room;
+    }
+    queue.at[queue.count++] = task->tid;
+    task->code = (uint16_t)code;
+    return true;
+}
+
+/* One that was killed meanwhile stands there twice, with what it stops for now, or is gone. */
+static void catch_up(void)
+{
+    for (size_t i = 0; i < queue.count; i++) {
+        struct task *task = task_find(queue.at[i]);
+        int code = task ? task->code : 0;
+        if (code) {
+            task->code = 0;
+            stopped(task->tid, code);
+        }
+    }
+    queue.count = 0;
+}
+
+static uint16_t round_number;
+
+/*
+ * The kernel shows the youngest thread first, so all others are heard before one goes on for the second time.
+ * It also forgets the signal that a thread stops for once its tracer has waited for it. So that none is lost
+ * if we are killed, the first one of a thread goes on without that. (An exec must be waited for: ptrace.c,
+ * looks_like_a_spurious_pid().)
+ */
+static void hear(const siginfo_t *info)
+{
+    pid_t tid = info->si_pid;
+    struct task *task = has_stopped(info) ? task_get(tid) : task_find(tid);
+    if (!has_stopped(info)) {
+        wait_for(tid);
+        if (task)
+            task_forget(task);
+        return;
+    }
+    bool first = !task || task->heard != round_number;
+    if (first && task)
+        task->heard = round_number;
+    if ((first && info->si_status >> 8 == 0) || !task || !put_off(task, info->si_status))
+        stopped(tid, info->si_status);
+    else
+        wait_for(tid);
+}
+
 void follow_all(void)
 {
-    int status = 0;
-    pid_t tid = 0;
-    while ((tid = waitpid(-1, &status, __WALL)) > 0 || errno == EINTR) {
-        struct task *task = NULL;
-        if (tid > 0 && WIFSTOPPED(status))
-            stopped(tid, status);
-        else if (tid > 0 && (task = task_find(tid)))
-            task_forget(task);
+    siginfo_t info;
+    while (look(&info, 0)) {
+        round_number++;
+        do
+            hear(&info);
+        while (look(&info, WNOHANG));
+        catch_up();
     }
 }

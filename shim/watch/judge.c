@@ -17,17 +17,17 @@
 enum { THREAD_TOO = O_EXCL, LAST_SIGNAL = 63 }; /* PIDFD_THREAD, Linux 6.9 */
 
 /* DESIGN section "Deaths", for a status as wait(2) gives it. */
-static enum event event_of(const struct task *process, int status)
+static enum event event_of(const struct process *process, int status)
 {
     int number = status & 0x7f;
     if (number)
         return number <= LAST_SIGNAL && (config.stop_signals >> number & 1) ? EVENT_STOP : EVENT_CRASH;
-    if (process->asked_to_stop)
+    if (process->first.asked_to_stop)
         return EVENT_STOP;
     return statuses_has(&config.clean_exits, status >> 8) ? EVENT_EXIT : EVENT_EXIT_ERROR;
 }
 
-bool judge_cares(const struct task *process, int status)
+bool judge_cares(const struct process *process, int status)
 {
     enum event event = event_of(process, status);
     for (int i = 0; i < config.policy->rule_count; i++)
@@ -65,22 +65,43 @@ static enum ending ending_of(int fd, pid_t thread, enum event event)
     return ending == ENDING_RST && act_fin_sent(fd) ? ENDING_KEEP : ending;
 }
 
-/* Returns what was done. The copy is closed before the process goes on: the last close is the process's own.
- */
-static enum ending end(int pidfd, const struct socket *socket, pid_t thread, enum event event)
+static void act(int fd, enum ending ending)
 {
-    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, socket->fd, 0);
+    struct connection as_found = {0};
+    if (act_learn_linger(fd, &as_found))
+        as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
+    act_end(fd, &as_found, ending);
+}
+
+struct death {
+    int pidfd;
+    pid_t thread; /* that is stopped, and still has the descriptors */
+    enum event event;
+};
+
+/* What is to become of it; and does that, if DOES. The copy is closed before the process goes on: the last
+ * close is the process's own. */
+static enum ending decide(const struct death *death, const struct socket *socket, bool does)
+{
+    int fd = (int)syscall(SYS_pidfd_getfd, death->pidfd, socket->fd, 0);
     if (fd < 0)
         return ENDINGS;
-    enum ending ending = ending_of(fd, thread, event);
-    if (ending != ENDING_KEEP && ending != ENDINGS) {
-        struct connection as_found = {0};
-        if (act_learn_linger(fd, &as_found))
-            as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
-        act_end(fd, &as_found, ending);
-    }
+    enum ending ending = ending_of(fd, death->thread, death->event);
+    if (does && ending != ENDING_KEEP && ending != ENDINGS)
+        act(fd, ending);
     close(fd);
     return ending;
+}
+
+/* Is there anything to do? Only then it is worth to look at what all other watched processes have. */
+static bool changes_any(const struct sockets *sockets, const struct death *death)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        enum ending ending = decide(death, &sockets->at[i], false);
+        if (ending != ENDING_KEEP && ending != ENDINGS)
+            return true;
+    }
+    return false;
 }
 
 struct others {
@@ -88,21 +109,26 @@ struct others {
     pid_t dying;
 };
 
-static void exclude_other(const struct task *process, void *data)
+static void exclude_other(const struct process *process, void *data)
 {
     const struct others *others = data;
-    if (process->tid != others->dying)
-        sockets_exclude(others->sockets, process->tid);
+    if (process->first.tid == others->dying || !others->sockets->left)
+        return;
+    if (process->first.exiting)
+        sockets_exclude_threads(others->sockets, process->first.tid);
+    else
+        sockets_exclude(others->sockets, process->first.tid);
 }
 
-static void exclude_shared(struct sockets *sockets, const struct task *process, pid_t thread)
+static void exclude_shared(struct sockets *sockets, const struct process *process, pid_t thread)
 {
-    struct others others = {.sockets = sockets, .dying = process->tid};
-    sockets_exclude_inodes(sockets, process->foreign, process->foreign_count);
-    task_each_process(exclude_other, &others);
+    struct others others = {.sockets = sockets, .dying = process->first.tid};
     pid_t parent = proc_pid(thread, "PPid");
+    if (process->foreign)
+        sockets_exclude_inodes(sockets, process->foreign->at, process->foreign->count);
     if (parent && !task_find(parent))
         sockets_exclude(sockets, parent);
+    task_each_process(exclude_other, &others);
 }
 
 /* With "stderr" a record goes to what the dying process has there; this process keeps no copy of it. */
@@ -125,24 +151,26 @@ static void record(pid_t pid, int pidfd, enum event event, const unsigned count[
     record_about(0, NULL, NULL);
 }
 
-void judge_death(struct task *process, pid_t thread, int status, bool last)
+void judge_death(struct process *process, pid_t thread, int status, bool last)
 {
-    enum event event = event_of(process, status);
+    const struct death death = {.pidfd = open_pidfd(thread, process->first.tid),
+                                .thread = thread,
+                                .event = event_of(process, status)};
     unsigned count[ENDINGS + 1] = {0};
     struct sockets sockets;
-    int pidfd = open_pidfd(thread, process->tid);
     bool seen = sockets_of(&sockets, thread, 0);
     listeners_forget();
-    if (sockets.count)
+    if (changes_any(&sockets, &death)) {
         exclude_shared(&sockets, process, thread);
-    for (size_t i = 0; i < sockets.count; i++)
-        if (!sockets.at[i].excluded)
-            count[end(pidfd, &sockets.at[i], thread, event)]++;
+        for (size_t i = 0; i < sockets.count; i++)
+            if (!sockets.at[i].excluded)
+                count[decide(&death, &sockets.at[i], true)]++;
+    }
     free(sockets.at);
-    process->judged = true;
+    process->first.judged = true;
     if (last)
-        record(process->tid, pidfd, event, seen ? count : NULL);
-    close(pidfd);
+        record(process->first.tid, death.pidfd, death.event, seen ? count : NULL);
+    close(death.pidfd);
 }
 
 /* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. */
@@ -155,16 +183,19 @@ static bool is_connection(int pidfd, const struct socket *socket)
     return is;
 }
 
-void judge_exec(struct task *process)
+void judge_exec(struct process *process)
 {
     struct sockets sockets;
-    sockets_of(&sockets, process->tid, STDERR_FILENO + 1);
-    ino_t *foreign = sockets.count ? calloc(sockets.count, sizeof *foreign) : NULL;
+    pid_t pid = process->first.tid;
+    sockets_of(&sockets, pid, STDERR_FILENO + 1 + proc_listen_fds(pid));
+    struct inodes *foreign =
+        sockets.count ? malloc(sizeof *foreign + sockets.count * sizeof *foreign->at) : NULL;
     if (foreign) {
-        int pidfd = open_pidfd(process->tid, process->tid);
+        int pidfd = open_pidfd(pid, pid);
+        foreign->count = 0;
         for (size_t i = 0; i < sockets.count; i++)
             if (is_connection(pidfd, &sockets.at[i]))
-                foreign[process->foreign_count++] = sockets.at[i].inode;
+                foreign->at[foreign->count++] = sockets.at[i].inode;
         close(pidfd);
     }
     process->foreign = foreign;

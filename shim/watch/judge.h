@@ -6,16 +6,16 @@
 
 /* Where deaths need not be looked at: does any rule change anything for a death with this status (wait(2))?
  */
-bool judge_cares(const struct task *process, int status);
+bool judge_cares(const struct process *process, int status);
 
 /*
  * PROCESS dies with STATUS. THREAD, one of its own, is stopped and still holds the descriptors. May be called
  * again for the same death, when more threads have come to their end: LAST is the last of them, and then the
  * record is written. A connection that another watched process or the parent holds is left alone.
  */
-void judge_death(struct task *process, pid_t thread, int status, bool last);
+void judge_death(struct process *process, pid_t thread, int status, bool last);
 
-/* PROCESS has execed: connections above 2 that it still holds were not meant for it. */
-void judge_exec(struct task *process);
+/* PROCESS has execed: connections above 2 that it still holds were not meant for it, but for LISTEN_FDS. */
+void judge_exec(struct process *process);
 
 #endif

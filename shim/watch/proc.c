@@ -1,13 +1,13 @@
 #include "proc.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 64, STATUS_SIZE = 8192 };
+enum { PATH_SIZE = 64, STATUS_SIZE = 8192, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
 
 /* Reads the file at PATH as text, as much as fits. */
 static bool read_text(char *out, size_t size, const char *path)
@@ -85,24 +85,72 @@ void proc_program(char *out, size_t size, pid_t pid)
     snprintf(out, size, "%s", slash ? slash + 1 : "");
 }
 
+/* The value of an environment variable as a number; -1: not set, or unknown. */
+static long variable(pid_t pid, const char *name)
+{
+    char path[PATH_SIZE];
+    char *text = NULL;
+    size_t room = 0;
+    long value = -1;
+    const size_t length = strlen(name);
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    FILE *environment = fopen(path, "re");
+    while (environment && value < 0 && getdelim(&text, &room, '\0', environment) > 0)
+        if (strncmp(text, name, length) == 0 && text[length] == '=')
+            value = strtol(text + length + 1, NULL, 10);
+    if (environment)
+        fclose(environment);
+    free(text);
+    return value;
+}
+
+int proc_listen_fds(pid_t pid)
+{
+    long count = variable(pid, "LISTEN_PID") == pid ? variable(pid, "LISTEN_FDS") : 0;
+    return count > 0 && count <= MOST_PASSED ? (int)count : 0;
+}
+
+bool proc_is_ours(void)
+{
+    char target[PATH_SIZE];
+    ssize_t length = readlink("/proc/self", target, sizeof target - 1);
+    target[length < 0 ? 0 : length] = '\0';
+    return strtol(target, NULL, 10) == getpid();
+}
+
 long proc_number(const char *path)
 {
     char text[PATH_SIZE];
     return read_text(text, sizeof text, path) ? strtol(text, NULL, 10) : -1;
 }
 
+struct entry { /* getdents64(2) */
+    uint64_t inode;
+    int64_t next;
+    unsigned short size;
+    unsigned char type;
+    char name[];
+};
+
+/* Not opendir(3): its buffer is larger than all else here. */
 bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
                void *data)
 {
+    _Alignas(struct entry) char buffer[ENTRIES_SIZE];
     char path[PATH_SIZE];
+    long size = -1;
     snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
-    DIR *directory = opendir(path);
-    if (!directory)
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
         return false;
-    const struct dirent *entry;
-    while ((entry = readdir(directory)))
-        if (entry->d_name[0] != '.')
-            see(data, dirfd(directory), entry->d_name);
-    closedir(directory);
-    return true;
+    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
+        for (long at = 0; at < size;) {
+            const struct entry *entry = (const void *)(buffer + at);
+            if (entry->name[0] != '.')
+                see(data, directory, entry->name);
+            at += entry->size;
+        }
+    }
+    close(directory);
+    return size == 0;
 }

@@ -23,8 +23,14 @@ long proc_syscall(pid_t thread);
 /* The name of the program that PID runs, as ps(1) shows it; "?" if unknown. */
 void proc_name(char out[PROC_NAME], pid_t pid);
 
+/* How many descriptors from 3 on were passed to the program that PID runs, by sd_listen_fds(3). */
+int proc_listen_fds(pid_t pid);
+
 /* The last component of the path of the program that PID runs; "" if unknown. */
 void proc_program(char *out, size_t size, pid_t pid);
+
+/* Does /proc show the processes of this process's own pid namespace? */
+bool proc_is_ours(void);
 
 /* The number in the file at PATH, as in /proc/sys; -1 if unknown. */
 long proc_number(const char *path);

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -20,7 +19,7 @@ enum { CHANNEL = 3, YAMA_ADMIN = 2, YAMA_NONE = 3 };
 /* What the side-car tells the program's process, once. */
 struct report {
     pid_t pid;
-    int error; /* errno of ptrace(2) */
+    int error; /* errno of ptrace(2), or of clone(2) */
 };
 
 /* A child whose end sends no signal: the program must not find one pending. */
@@ -40,7 +39,7 @@ static void leave(int channel)
     prctl(PR_SET_NAME, "truefin-watch");
     if (channel != CHANNEL)
         dup2(channel, CHANNEL);
-    syscall(SYS_close_range, CHANNEL + 1, ~0U, 0);
+    closefrom(CHANNEL + 1);
     config_read();
     config_degrade(STATE_ON);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -64,8 +63,50 @@ static void serve(pid_t program, int channel)
     _exit(EXIT_SUCCESS);
 }
 
+/* Orphans come to the nearest subreaper above them. Were that this process, the side-car would become its
+ * child. */
+static int set_subreaper(int on)
+{
+    int before = 0;
+    prctl(PR_GET_CHILD_SUBREAPER, &before, 0, 0, 0);
+    if (before != on)
+        prctl(PR_SET_CHILD_SUBREAPER, on, 0, 0, 0);
+    return before;
+}
+
+/* Returns when the side-car has told, or is not there. */
+static struct report start(const int channel[2])
+{
+    struct report report = {.error = EPERM};
+    const pid_t self = getpid();
+    const int reaper = set_subreaper(0);
+    pid_t middle = split();
+    if (middle == 0) {
+        pid_t inner = split();
+        report.error = errno;
+        if (inner == 0)
+            serve(self, channel[1]);
+        if (inner < 0 && write(channel[1], &report, sizeof report) < 0)
+            _exit(EXIT_FAILURE);
+        _exit(EXIT_SUCCESS);
+    }
+    if (middle < 0)
+        report.error = errno;
+    close(channel[1]);
+    if (middle > 0) {
+        waitpid(middle, NULL, __WALL);
+        if (read(channel[0], &report, sizeof report) != sizeof report)
+            report.error = EPERM;
+    }
+    close(channel[0]);
+    set_subreaper(reaper);
+    return report;
+}
+
 static const char *reason(int error, pid_t *tracer)
 {
+    if (error == EAGAIN || error == ENOMEM)
+        return "no process can be started for it";
     *tracer = proc_pid(getpid(), "TracerPid");
     if (*tracer)
         return "it is traced already";
@@ -80,8 +121,11 @@ static const char *reason(int error, pid_t *tracer)
 pid_t sidecar_start(const char **why, pid_t *tracer)
 {
     int channel[2];
-    struct report report = {.error = EPERM};
     *tracer = 0;
+    if (!proc_is_ours()) {
+        *why = "/proc is not mounted, or is that of another pid namespace";
+        return 0;
+    }
     if (syscall(SYS_pidfd_getfd, -1, 0, 0) < 0 && errno != EBADF) {
         *why = errno == ENOSYS ? "pidfd_getfd(2) is missing, which Linux has from 5.6 on"
                                : "pidfd_getfd(2) is not permitted here";
@@ -91,20 +135,10 @@ pid_t sidecar_start(const char **why, pid_t *tracer)
         *why = "there is no pipe";
         return 0;
     }
-    pid_t self = getpid();
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* for yama 1; unknown without yama */
-    pid_t middle = split();
-    if (middle == 0) {
-        if (split() == 0)
-            serve(self, channel[1]);
-        _exit(EXIT_SUCCESS);
-    }
-    close(channel[1]);
-    waitpid(middle, NULL, __WALL);
-    bool got = read(channel[0], &report, sizeof report) == sizeof report;
-    close(channel[0]);
+    const struct report report = start(channel);
     prctl(PR_SET_PTRACER, 0, 0, 0, 0);
-    if (got && !report.error)
+    if (!report.error)
         return report.pid;
     *why = reason(report.error, tracer);
     return 0;

@@ -60,7 +60,7 @@ static void drop_duplicates(struct sockets *sockets)
     for (size_t i = 0; i < sockets->count; i++)
         if (kept == 0 || sockets->at[kept - 1].inode != sockets->at[i].inode)
             sockets->at[kept++] = sockets->at[i];
-    sockets->count = kept;
+    sockets->count = sockets->left = kept;
 }
 
 bool sockets_of(struct sockets *out, pid_t thread, int from)
@@ -85,8 +85,10 @@ static void exclude(struct sockets *sockets, ino_t inode)
         else
             high = middle;
     }
-    if (low < sockets->count && sockets->at[low].inode == inode)
+    if (low < sockets->count && sockets->at[low].inode == inode && !sockets->at[low].excluded) {
         sockets->at[low].excluded = true;
+        sockets->left--;
+    }
 }
 
 static void exclude_link(void *data, int directory, const char *name)
@@ -96,10 +98,20 @@ static void exclude_link(void *data, int directory, const char *name)
         exclude(data, inode);
 }
 
+static void exclude_thread(void *data, int directory, const char *name)
+{
+    (void)directory;
+    proc_each((pid_t)strtol(name, NULL, 10), "fd", exclude_link, data);
+}
+
 void sockets_exclude(struct sockets *sockets, pid_t pid)
 {
-    if (sockets->count)
-        proc_each(pid, "fd", exclude_link, sockets);
+    proc_each(pid, "fd", exclude_link, sockets);
+}
+
+void sockets_exclude_threads(struct sockets *sockets, pid_t pid)
+{
+    proc_each(pid, "task", exclude_thread, sockets);
 }
 
 void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count)

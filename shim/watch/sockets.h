@@ -9,22 +9,26 @@
 struct socket {
     ino_t inode;
     int fd;        /* the lowest one, in that process */
-    bool excluded; /* not to be judged with that process: see sockets_exclude() */
+    bool excluded; /* not to be touched */
 };
 
 struct sockets {
     struct socket *at; /* sorted by inode, one of each; free(3) it */
     size_t count;
+    size_t left; /* that are not excluded */
 };
 
 /* Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, or without
  * memory. */
 bool sockets_of(struct sockets *out, pid_t thread, int from);
 
-/* Marks those that PID has too. */
+/* Marks those that PID has too as excluded. */
 void sockets_exclude(struct sockets *sockets, pid_t pid);
 
-/* Marks those with one of the inodes. */
+/* The same for a process whose first thread has ended, and with it what /proc tells of the whole. */
+void sockets_exclude_threads(struct sockets *sockets, pid_t pid);
+
+/* The same for those with one of the inodes. */
 void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { CHAINS = 4096 };
+enum { CHAINS = 1024 };
 
 static struct task *chains[CHAINS];
 
@@ -21,19 +21,24 @@ struct task *task_find(pid_t tid)
     return *place_of(tid);
 }
 
+static bool is_first(const struct task *task)
+{
+    return task->tid == task->tgid;
+}
+
 static struct task *make(pid_t tid, pid_t tgid)
 {
     struct task **at = place_of(tid);
-    if (!*at && (*at = calloc(1, sizeof **at))) {
+    if (!*at && (*at = calloc(1, tid == tgid ? sizeof(struct process) : sizeof(struct task)))) {
         (*at)->tid = tid;
         (*at)->tgid = tgid;
     }
     return *at;
 }
 
-struct task *task_process(const struct task *task)
+struct process *task_process(const struct task *task)
 {
-    return task_find(task->tgid);
+    return (struct process *)task_find(task->tgid);
 }
 
 struct task *task_get(pid_t tid)
@@ -42,55 +47,44 @@ struct task *task_get(pid_t tid)
     if (task && task->seen)
         return task;
     pid_t tgid = task ? task->tgid : proc_pid(tid, "Tgid");
-    struct task *process = tgid ? make(tgid, tgid) : NULL;
-    task = process ? make(tid, tgid) : NULL;
+    task = tgid && make(tgid, tgid) ? make(tid, tgid) : NULL;
     if (task) {
         task->seen = true;
-        process->alive++;
+        task_process(task)->alive++;
     }
     return task;
 }
 
 void task_exits(struct task *task)
 {
-    struct task *process = task_process(task);
+    struct process *process = task_process(task);
     if (task->seen && !task->exiting && process->alive)
         process->alive--;
     task->exiting = true;
-}
-
-static void drop(pid_t tid)
-{
-    struct task **at = place_of(tid);
-    struct task *task = *at;
-    if (!task)
-        return;
-    *at = task->next;
-    free(task->foreign);
-    free(task);
 }
 
 /* The first thread is the last to be reaped, so no other needs it after that. */
 void task_forget(struct task *task)
 {
     task_exits(task);
-    drop(task->tid);
+    *place_of(task->tid) = task->next;
+    if (is_first(task))
+        free(((struct process *)task)->foreign);
+    free(task);
 }
 
-void task_execs(struct task *task)
+void task_execs(struct process *process)
 {
-    task->exiting = false;
-    task->asked_to_stop = task->judged = task->recorded = false;
-    task->alive = 1;
-    free(task->foreign);
-    task->foreign = NULL;
-    task->foreign_count = 0;
+    free(process->foreign);
+    process->first.exiting = process->first.asked_to_stop = process->first.judged = false;
+    process->alive = 1;
+    process->foreign = NULL;
 }
 
-void task_each_process(void (*see)(const struct task *process, void *data), void *data)
+void task_each_process(void (*see)(const struct process *process, void *data), void *data)
 {
     for (int i = 0; i < CHAINS; i++)
         for (const struct task *task = chains[i]; task; task = task->next)
-            if (task->tid == task->tgid && task->alive)
-                see(task, data);
+            if (is_first(task) && ((const struct process *)task)->alive)
+                see((const struct process *)task, data);
 }

@@ -1,29 +1,37 @@
-/*
- * The threads that are traced, and their processes: the task whose tid is the tgid stands for the process
- * too, from the first of its threads that is heard of to the last.
- */
+/* The threads that are traced, and their processes: from the first thread that is heard of to the last. */
 #ifndef TRUEFIN_WATCH_TASK_H
 #define TRUEFIN_WATCH_TASK_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+/* There may be ten thousand, so they are small. */
 struct task {
+    struct task *next;
     pid_t tid;
     pid_t tgid;
-    bool seen;    /* traced; else it only stands for its process */
-    bool exiting; /* has begun to die: its descriptors may be gone any moment */
+    uint16_t code;    /* what it has stopped for, until that is seen to; else 0 */
+    uint16_t heard;   /* the last round in which it stopped: see follow.c */
+    bool seen : 1;    /* traced; else it only stands for its process */
+    bool exiting : 1; /* has begun to die: its descriptors may be gone any moment */
 
-    /* Of the process. */
-    bool asked_to_stop; /* a handler of its own has taken TERM or INT */
-    bool judged;        /* a death of the whole process has been acted on */
-    bool recorded;
-    unsigned alive; /* threads that are not exiting */
-    ino_t *foreign; /* connections that an exec left it above 2: not its own */
-    size_t foreign_count;
+    /* Of the process, if it is the first thread. */
+    bool asked_to_stop : 1; /* a handler of its own has taken TERM or INT */
+    bool judged : 1;        /* a death of the whole process has been acted on */
+};
 
-    struct task *next;
+struct inodes {
+    size_t count;
+    ino_t at[];
+};
+
+/* A process, and the task of its first thread, whose tid is the tgid. */
+struct process {
+    struct task first;
+    unsigned alive;         /* threads that are not exiting */
+    struct inodes *foreign; /* connections that an exec left it above 2: not its own; NULL for none */
 };
 
 /* The task; NULL if it is not known. */
@@ -34,7 +42,7 @@ struct task *task_find(pid_t tid);
 struct task *task_get(pid_t tid);
 
 /* The process of a task. Never NULL. */
-struct task *task_process(const struct task *task);
+struct process *task_process(const struct task *task);
 
 /* It has begun to die. */
 void task_exits(struct task *task);
@@ -42,10 +50,10 @@ void task_exits(struct task *task);
 /* It is traced no more. */
 void task_forget(struct task *task);
 
-/* The process has one thread now, which has execed: TASK, whose tid is the tgid. */
-void task_execs(struct task *task);
+/* The process has one thread now, the first, which has execed. */
+void task_execs(struct process *process);
 
 /* Calls SEE for every process with a living thread. */
-void task_each_process(void (*see)(const struct task *process, void *data), void *data);
+void task_each_process(void (*see)(const struct process *process, void *data), void *data);
 
 #endif

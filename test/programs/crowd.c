@@ -1,20 +1,27 @@
 /*
  * crowd threads N: accepts one connection, says "ready", and lets N threads at a time start and end for ever.
  * crowd idle N: the same with N threads that stay.
+ * crowd processes N: the same with N child processes.
  * crowd connections N: says "ready" when it has N connections with itself, both ends of each, and waits.
+ * crowd execs N: accepts one connection, starts 4 children that execute themselves N times each, from a
+ * thread that is not the first, beside others that start and end; says "ready" when all have exited with 0.
  *
  * "port N" comes first. Linked statically. A call that fails ends it with status 99.
  */
 #include <err.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILED = 99, STACK = 65536 };
+enum { FAILED = 99, STACK = 65536, EXECUTING = 4, BESIDE = 3 };
 
 static struct sockaddr_in at = {.sin_family = AF_INET};
 
@@ -57,36 +64,97 @@ static void *stay(void *unused)
     return unused;
 }
 
-static pthread_t start(void *(*what)(void *))
+static bool try(pthread_t *thread, void *(*what)(void *), void *argument)
 {
-    pthread_t thread;
     pthread_attr_t attributes;
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK);
-    if (pthread_create(&thread, &attributes, what, NULL) != 0)
+    return pthread_create(thread, &attributes, what, argument) == 0;
+}
+
+static pthread_t start(void *(*what)(void *), void *argument)
+{
+    pthread_t thread;
+    if (!try(&thread, what, argument))
         errx(FAILED, "pthread_create");
     return thread;
 }
 
+/* None can be started while another thread executes a program. */
 static void *churn(void *unused)
 {
+    pthread_t thread;
     for (;;)
-        pthread_join(start(end), NULL);
+        if (try(&thread, end, NULL))
+            pthread_join(thread, NULL);
     return unused;
+}
+
+static void *execute(void *left)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", *(int *)left - 1);
+    execl("/proc/self/exe", "crowd", "step", number, NULL);
+    err(FAILED, "exec");
+}
+
+/* What is executed: one exec more, or the end. */
+static int step(int left)
+{
+    if (left == 0)
+        return 0;
+    for (int i = 0; i < BESIDE; i++)
+        start(churn, NULL);
+    pthread_join(start(execute, &left), NULL);
+    return FAILED;
+}
+
+static void execs(int count)
+{
+    for (int i = 0; i < EXECUTING; i++)
+        if (fork() == 0)
+            _exit(step(count));
+    for (int i = 0; i < EXECUTING; i++) {
+        int status = 0;
+        if (wait(&status) < 0 || status != 0)
+            errx(FAILED, "a child ended with %#x", status);
+    }
+}
+
+static void processes(int count)
+{
+    for (int i = 0; i < count; i++) {
+        pid_t child = fork();
+        if (child < 0)
+            err(FAILED, "fork");
+        if (child == 0) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
+            pause();
+            _exit(0);
+        }
+    }
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 3)
-        errx(FAILED, "usage: crowd threads|idle|connections N");
+        errx(FAILED, "usage: crowd threads|idle|processes|connections|execs N");
     int count = (int)strtol(argv[2], NULL, 10);
+    if (strcmp(argv[1], "step") == 0)
+        return step(count);
     int listener = listen_anywhere();
     if (strcmp(argv[1], "connections") == 0) {
         connections(listener, count);
+    } else if (strcmp(argv[1], "execs") == 0) {
+        take(listener);
+        execs(count);
+    } else if (strcmp(argv[1], "processes") == 0) {
+        take(listener);
+        processes(count);
     } else {
         take(listener);
         for (int i = 0; i < count; i++)
-            start(strcmp(argv[1], "idle") == 0 ? stay : churn);
+            start(strcmp(argv[1], "idle") == 0 ? stay : churn, NULL);
     }
     dprintf(STDOUT_FILENO, "ready\n");
     for (;;)
