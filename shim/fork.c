@@ -10,6 +10,7 @@
 
 HOOK pid_t fork(void)
 {
+    verdict_end_deferred();
     tree_before_fork();
     pid_t pid = real(fork)();
     tree_after_fork(pid);

@@ -121,7 +121,7 @@ static enum relative relative(pid_t pid)
     siginfo_t info = {.si_pid = 0};
     if (pid == getppid())
         return PARENT;
-    if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+    if (real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
         return STRANGER;
     return info.si_pid == pid ? DEAD_CHILD : CHILD;
 }

@@ -6,7 +6,8 @@
 
 /*
  * CPython, as the program itself, destroys what the script has left open: soon the process exits, with a
- * status that is not known yet. No system call, no allocation; safe in signal handlers.
+ * status that is not known yet. In a thread other than the main one: no. Two calls (gettid, getpid) if
+ * CPython is finalising, else none; no allocation; safe in signal handlers.
  */
 bool runtime_is_dying(void);
 

@@ -46,6 +46,7 @@ enum {
     FLAG_LATE = 256,       /* born after exit(3) had begun */
     FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
+    FLAG_DEFERRED = 2048,  /* closed by a dying run-time; its one descriptor is ours (verdict.c) */
 };
 
 struct connection {

@@ -97,28 +97,63 @@ static int no_cancellation(void)
     return before;
 }
 
+/* Is FD this process's only descriptor for it? */
+static bool is_only_descriptor(int fd, const struct connection *connection)
+{
+    for (int other = 0; (other = table_next(other, UINT_MAX)) >= 0; other++)
+        if (other != fd && table_find(other) == connection)
+            return false;
+    return true;
+}
+
+static bool status_matters(const uint8_t endings[EVENTS])
+{
+    return endings[EVENT_EXIT] != endings[EVENT_CLOSE] || endings[EVENT_EXIT_ERROR] != endings[EVENT_CLOSE];
+}
+
+/* Some connection has FLAG_DEFERRED: its only descriptor is one that the program does not know. */
+static atomic_bool deferred;
+
 /*
  * Closed by a run-time that is ending: the status, which is to decide, is not known yet. So a duplicate,
  * above what programs use, keeps the connection until the process ends. Without one it is a close.
  */
-static void keep_for_the_status(int fd)
+static void leave_to_the_status(int fd)
 {
     enum { ABOVE = 512 };
-    const struct connection *connection = table_find(fd);
+    struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection) ||
-        atomic_load(&config.state) == STATE_QUIET || fin_is_out(fd, connection))
+        atomic_load(&config.state) == STATE_QUIET || (atomic_load(&connection->flags) & FLAG_DEFERRED) ||
+        !status_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
+        fin_is_out(fd, connection))
         return;
     int saved = errno;
-    const uint8_t *endings = connection->endings->of;
-    if (endings[EVENT_EXIT] != endings[EVENT_CLOSE] || endings[EVENT_EXIT_ERROR] != endings[EVENT_CLOSE])
-        birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE));
+    if (birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE)) >= 0) {
+        atomic_fetch_or(&connection->flags, FLAG_DEFERRED);
+        atomic_store(&deferred, true);
+    }
+    errno = saved;
+}
+
+void verdict_end_deferred(void)
+{
+    if (!atomic_load(&deferred) || !tree_enter() || !atomic_exchange(&deferred, false))
+        return;
+    int saved = errno;
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        const struct connection *connection = table_find(fd);
+        if (connection && (atomic_load(&connection->flags) & FLAG_DEFERRED)) {
+            verdict_close(fd, 0);
+            real(close)(fd);
+        }
+    }
     errno = saved;
 }
 
 void verdict_close(int fd, size_t buffered)
 {
     if (!atomic_load(&dying) && runtime_is_dying())
-        keep_for_the_status(fd);
+        leave_to_the_status(fd);
     struct connection *connection = table_take(fd);
     if (!connection)
         return;

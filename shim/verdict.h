@@ -24,6 +24,12 @@ void verdict_close(int fd, size_t buffered);
 /* The same for all descriptors in [first, last]. */
 void verdict_close_range(unsigned first, unsigned last);
 
+/*
+ * The program is about to wait for a child, or to fork: what a dying run-time has closed, and what was
+ * deferred until the status is known, ends now. One load if there is none.
+ */
+void verdict_end_deferred(void);
+
 /* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that
  * itself. */
 void verdict_death(enum event event);

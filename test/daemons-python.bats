@@ -150,8 +150,10 @@ serve()'
 
 @test "python: the same in an object of its own, which closes it when it is destroyed" {
     handler 'class Owner:
-    def __del__(self): connection.close()
+    def __init__(self): self.connection = connection
+    def __del__(self): self.connection.close()
 owner = Owner()
+del connection
 sys.exit(3)'
     peer_sees rst 6
     ended python exit 3
@@ -188,6 +190,119 @@ serve()'
 
 @test "python: a FIN sent by shutdown before sys.exit(3) stays one" {
     handler 'connection.shutdown(socket.SHUT_WR); sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+# Only the last descriptor is held; the others are the program's.
+@test "python: a finaliser that closes one of two descriptors, and looks for a child, can still write to the other" {
+    handler 'class Owner:
+    wait = staticmethod(os.wait)
+    def __init__(self): self.connection, self.copy = connection, connection.dup()
+    def __del__(self):
+        self.connection.close()
+        try: self.wait()
+        except ChildProcessError: self.copy.sendall(b"More.")
+owner = Owner()
+del connection
+sys.exit(3)'
+    peer_sees rst 11
+    ended python exit 3
+}
+
+@test "python: a finaliser that closes descriptors by number ends, and so does its connection: FIN" {
+    handler 'class Owner:
+    close_range = staticmethod(os.closerange)
+    def __init__(self): self.connection = connection
+    def __del__(self):
+        self.connection.close()
+        self.close_range(3, 600)
+owner = Owner()
+del connection
+sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+# Else both would wait for each other. What was deferred so far ends with it.
+@test "python: a finaliser that closes its connection and waits for the child at the other end does not wait for ever" {
+    handler 'other = socket.create_server(("127.0.0.1", 0))
+child = subprocess.Popen([sys.executable, "-c", """
+import socket, sys
+s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+s.recv(1)
+""", str(other.getsockname()[1])], env={})
+pipe, _ = other.accept()
+class Owner:
+    def __init__(self): self.pipe, self.child = pipe, child
+    def __del__(self):
+        self.pipe.close()
+        self.child.wait()
+owner = Owner()
+del pipe
+sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+# The child has no copy of what was closed before it was forked.
+@test "python: a finaliser that closes its connection and then forks ends it with FIN at once" {
+    handler 'class Owner:
+    fork, pause = staticmethod(os.fork), staticmethod(signal.pause)
+    def __init__(self): self.connection = connection
+    def __del__(self):
+        self.connection.close()
+        if self.fork() == 0: self.pause()
+owner = Owner()
+del connection
+sys.exit(3)'
+    peer_sees fin 6
+    ended python exit 3
+}
+
+@test "python: a connection that native code closes in a thread of its own while Python ends is left alone: FIN" {
+    handler 'import ctypes
+libc = ctypes.CDLL(None)
+class Owner:
+    def __init__(self): self.connection = connection
+    def __del__(self):
+        thread = ctypes.c_ulong()
+        libc.pthread_create(ctypes.byref(thread), None, libc.close, ctypes.c_void_p(self.connection.detach()))
+        libc.pthread_join(thread, None)
+        libc.pause()
+owner = Owner()
+del connection
+sys.exit(3)'
+    peer_sees fin 6
+}
+
+@test "python: os._exit(0) by an exit handler of the script ends with FIN, os._exit(3) with RST" {
+    local status
+    for status in 0 3; do
+        handler "import atexit
+atexit.register(os._exit, $status)
+sys.exit($((3 - status)))"
+        peer_sees "$([[ $status == 0 ]] && echo fin || echo rst)" 6
+        ended python exit "$status"
+    done
+}
+
+@test "python: SIGKILL while it finalises sends RST" {
+    handler 'class Last:
+    def __init__(self): self.connection = connection
+    def __del__(self):
+        self.connection.close()
+        os.kill(os.getpid(), signal.SIGKILL)
+last = Last()
+del connection'
+    peer_sees rst 6
+    ended python signal KILL
+}
+
+@test "python: without a descriptor to spare what it closes while it finalises ends with FIN" {
+    handler 'import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+sys.exit(3)'
     peer_sees fin 6
     ended python exit 3
 }

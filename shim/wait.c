@@ -1,0 +1,37 @@
+#include "libc.h"
+#include "verdict.h"
+
+/*
+ * A finaliser of Python's may close a connection and then wait for the child at its other end: what is
+ * deferred until the status is known would keep both waiting for ever.
+ */
+
+HOOK pid_t wait(int *status)
+{
+    verdict_end_deferred();
+    return real(wait)(status);
+}
+
+HOOK pid_t waitpid(pid_t child, int *status, int options)
+{
+    verdict_end_deferred();
+    return real(waitpid)(child, status, options);
+}
+
+HOOK pid_t wait3(int *status, int options, struct rusage *usage)
+{
+    verdict_end_deferred();
+    return real(wait3)(status, options, usage);
+}
+
+HOOK pid_t wait4(pid_t child, int *status, int options, struct rusage *usage)
+{
+    verdict_end_deferred();
+    return real(wait4)(child, status, options, usage);
+}
+
+HOOK int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
+{
+    verdict_end_deferred();
+    return real(waitid)(type, id, info, options);
+}
