@@ -18,8 +18,9 @@ dropbear() {
     mkdir -p home/.ssh
     chmod 700 home home/.ssh
     cp user_key.pub home/.ssh/authorized_keys
-    # It knows one place for the keys that it lets in: that one is the test's, in a mount namespace.
-    launch dropbear unshare --mount sh -c 'mount --bind home ~ && exec "$@"' dropbear \
+    # It knows one place for the keys that it lets in, the user's home: that one is the test's, in a mount namespace.
+    awk -F: -v OFS=: -v user="$(id -un)" -v home="$PWD/home" '$1 == user { $6 = home } 1' /etc/passwd >passwd
+    launch dropbear unshare --mount sh -c 'mount --bind passwd /etc/passwd && exec "$@"' dropbear \
         /usr/sbin/dropbear -F -E -r "$PWD/host_key" -P "$PWD/dropbear.pid" -p "127.0.0.1:$port"
     await_listener
     login=(timeout 10 ssh -F none -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null
