@@ -7,10 +7,12 @@
 
 /*
  * Not in any header of libc's: CPython tells whether it is finalising, up to 3.12 under the first name,
- * from 3.13 on under the second. Weak: NULL, without a search of ours, in all other programs.
+ * from 3.13 on under the second; Tcl tells whether Tcl_Exit, which never returns, has begun. Weak: NULL,
+ * without a search of ours, in all other programs.
  */
 int _Py_IsFinalizing(void) __attribute__((weak));
 int Py_IsFinalizing(void) __attribute__((weak));
+int TclInExit(void) __attribute__((weak));
 
 static bool is_finalizing(void)
 {
@@ -19,15 +21,20 @@ static bool is_finalizing(void)
     return Py_IsFinalizing && Py_IsFinalizing();
 }
 
-/* python, python3, python3.11: a program that merely embeds Python may end it and live on. */
-static bool is_python(void)
+static bool is_tcl_exiting(void)
 {
-    const char *name = program_invocation_short_name;
-    const size_t length = strlen("python");
-    return strncmp(name, "python", length) == 0 && (!name[length] || isdigit((unsigned char)name[length]));
+    return TclInExit && TclInExit();
 }
 
-/* The others run no Python any more: what they close, native code closes by its own decision. */
+/* NAME, and maybe a version: python3.11. A program that merely embeds a language may end it and live on. */
+static bool is_program(const char *name)
+{
+    const char *own = program_invocation_short_name;
+    const size_t length = strlen(name);
+    return strncmp(own, name, length) == 0 && (!own[length] || isdigit((unsigned char)own[length]));
+}
+
+/* The others run no script any more: what they close, native code closes by its own decision. */
 static bool is_main_thread(void)
 {
     return gettid() == getpid();
@@ -35,5 +42,6 @@ static bool is_main_thread(void)
 
 bool runtime_is_dying(void)
 {
-    return is_finalizing() && is_python() && is_main_thread();
+    return ((is_finalizing() && is_program("python")) || (is_tcl_exiting() && is_program("tclsh"))) &&
+           is_main_thread();
 }

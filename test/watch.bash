@@ -1,5 +1,11 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034  # helpers use started
 # What the tests of the side-car share.
+
+setup() {
+    without_sanitizer 'truefin run starts programs without it'
+    cd "$BATS_TEST_TMPDIR" || return
+    started=()
+}
 
 # watched NAME [OPTION...] -- PROGRAM ARGUMENT...: launches PROGRAM under `truefin run` with these options; see launch.
 watched() {

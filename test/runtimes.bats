@@ -1,0 +1,12 @@
+#!/usr/bin/env bats
+# How programs of common runtimes die, measured again and compared with docs/RUNTIMES.md: the light ones, with and without
+# the default policy. scripts/runtimes measures them all.
+
+load helpers
+
+@test "programs of common runtimes end as docs/RUNTIMES.md says" {
+    without_sanitizer 'the servers run with the library alone'
+    run -0 "$SOURCE_DIR/scripts/runtimes" --quick --check 3>&-
+    assert_output --partial ' cells; a mark: '
+    refute_output --partial 'left out: Python'
+}
