@@ -152,12 +152,23 @@ BARE static void end(int fd, struct slot *slot, enum outcome outcome)
     gone();
 }
 
-BARE static void attend(int fd)
+/* The kernel's own messages to the program, as for MSG_ZEROCOPY: left there, they would wake us for ever
+ * (socket(7)). */
+BARE static void discard_messages(int fd)
+{
+    static struct msghdr none COLD;
+    for (int i = 0; i < DISCARD_CALLS && CALL4(recvmsg, fd, &none, MSG_ERRQUEUE | MSG_DONTWAIT, 0) >= 0; i++)
+        ;
+}
+
+BARE static void attend(int fd, uint32_t events)
 {
     struct slot *slot = slot_of(fd);
     if (!slot || !take(slot))
         return;
     enum outcome outcome = discard(fd, slot);
+    if (outcome == WAITS && (events & EPOLLERR))
+        discard_messages(fd);
     if (outcome == WAITS)
         slot->state = KEPT;
     else
@@ -177,6 +188,15 @@ BARE static void expire(uint32_t then, bool all)
     }
 }
 
+BARE static void close_set(void)
+{
+    struct slot *slot = slot_of(self.set);
+    if (!slot)
+        return;
+    slot->state = FREE;
+    CALL4(close, self.set, 0, 0, 0);
+}
+
 /* No more work: may the thread end? Who hands over counts itself in `kept` first and looks at `state` then.
  */
 BARE static bool leaves(void)
@@ -188,11 +208,19 @@ BARE static bool leaves(void)
         self.state = UP;
         return false;
     }
-    int set = self.set;
-    slot_of(set)->state = FREE;
-    CALL4(close, set, 0, 0, 0);
+    close_set();
     self.state = DOWN;
     return true;
+}
+
+/* Somebody has closed our set, where no hook saw it, and so most likely all that is kept. */
+BARE static void lost(void)
+{
+    expire(0, true);
+    struct slot *slot = slot_of(self.set);
+    if (slot)
+        slot->state = FREE;
+    self.set = -1;
 }
 
 BARE static int serve(void *unused)
@@ -205,7 +233,9 @@ BARE static int serve(void *unused)
         long count =
             CALL6(epoll_pwait, self.set, events, TAKEN, self.kept ? TICK : IDLE, NULL, KERNEL_SIGSET);
         for (long i = 0; i < count; i++)
-            attend(events[i].data.fd);
+            attend(events[i].data.fd, events[i].events);
+        if (count < 0 && count != -EINTR)
+            lost();
         uint32_t then = now();
         if ((int32_t)(then - next) >= 0) {
             expire(then, false);
@@ -253,12 +283,6 @@ static bool make_set(void)
         return false;
     slot_of(self.set)->state = SET;
     return true;
-}
-
-static void close_set(void)
-{
-    slot_of(self.set)->state = FREE;
-    CALL4(close, self.set, 0, 0, 0);
 }
 
 /* The thread before, if there was one, may still be on the stack. */

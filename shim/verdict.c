@@ -72,6 +72,13 @@ static enum ending ending_of_event(int fd, const struct connection *connection, 
     return ending != ENDING_KEEP && fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
 }
 
+/* What another process may have cannot linger, nor what nobody waits for: TIME says whether there is time for
+ * it. */
+static enum ending feasible(int fd, const struct connection *connection, enum ending ending, bool time)
+{
+    return ending == ENDING_LINGER && !(time && tree_is_alone(fd, connection)) ? ENDING_FIN : ending;
+}
+
 static void end(int fd, struct connection *connection, enum ending ending)
 {
     if (act_end(fd, connection, ending) && ending == ENDING_LINGER)
@@ -80,9 +87,7 @@ static void end(int fd, struct connection *connection, enum ending ending)
 
 static void judge(int fd, struct connection *connection, enum event event)
 {
-    enum ending ending = ending_of_event(fd, connection, event);
-    if (ending == ENDING_LINGER && !tree_is_alone(fd, connection))
-        ending = ENDING_FIN;
+    enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event), true);
     if (ending != ENDING_KEEP)
         record_ending(fd, event, ending);
     end(fd, connection, ending);
@@ -199,9 +204,8 @@ void verdict_death(enum event event)
         if (is_settled(connection, event)) {
             count[ENDING_RST]++;
         } else if (tree_gives_up(fd, connection)) {
-            enum ending ending = ending_of_event(fd, connection, event);
-            if (ending == ENDING_LINGER && !(config.linger.waits && tree_is_alone(fd, connection)))
-                ending = ENDING_FIN;
+            enum ending ending =
+                feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
             end(fd, connection, ending);
             count[ending]++;
         }

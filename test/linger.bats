@@ -44,6 +44,12 @@ its_thread() {
     return 1
 }
 
+# The server listens a second time: $port is that one.
+sees_other_port() {
+    [[ $(grep -c '^port' server.out) == 2 ]] || return 1
+    port=$(sed -n 's/^port //p' server.out | tail -n 1)
+}
+
 has_no_thread() {
     ! its_thread "$1"
 }
@@ -336,6 +342,29 @@ lowest 4"
     server_said ready
     run -0 grep -hs '^Uid' "/proc/$(pid_of server)/task/"*/status
     assert_output $'Uid:\t65534\t65534\t65534\t65534'
+}
+
+@test "messages that the kernel left for the program do not keep the thread busy" {
+    TRUEFIN_LINGER_TIME=1s answers send_zerocopy:10000 close pause
+    size=1 upload 0 hold
+    uploaded 'all 10006 fin'
+    wait_until has_no_thread server
+    # Hundredths of a second that the process has had a processor, of a hundred that it lingered.
+    # shellcheck disable=SC2016  # awk's
+    run -0 awk '{ print $14 + $15 }' "/proc/$(pid_of server)/stat"
+    echo "$output hundredths"
+    ((output < 30))
+}
+
+@test "a sweep that no hook sees leaves no thread behind, and the next connection lingers again" {
+    TRUEFIN_LINGER_TIME=1min answers close sweep_unseen:20000 listen \
+        accept await_unread:1 write:Again! close pause
+    size=1 upload 0 hold
+    wait_until sees_other_port
+    wait_until has_no_thread server
+    size=20000000
+    peer=second upload 1
+    peer=second uploaded 'all 6 fin'
 }
 
 # --- Limits ---

@@ -9,6 +9,8 @@
  * 0. On standard output: "port N" when listening, "ready" when pausing, and what an operation finds out. A
  * call that fails where it should not ends the program with status 99.
  */
+#include "../../shim/raw.h"
+
 #include <arpa/inet.h>
 #include <assert.h>
 #include <err.h>
@@ -484,6 +486,22 @@ static void use_up(const char *arg)
     dprintf(STDOUT_FILENO, "no more\n");
 }
 
+/* Sends N bytes in the way that leaves a message of the kernel's to be read: socket(7), SO_ZEROCOPY. */
+static void send_zerocopy(const char *arg)
+{
+    static const char block[BUFFER];
+    const int yes = 1;
+    must(setsockopt(connection, SOL_SOCKET, SO_ZEROCOPY, &yes, sizeof(yes)), "SO_ZEROCOPY");
+    must((int)send(connection, block, (size_t)number(arg), MSG_ZEROCOPY), "send");
+}
+
+/* Closes 3 to N-1 where no hook sees it. */
+static void sweep_unseen(const char *arg)
+{
+    for (int fd = 3; fd < number(arg); fd++)
+        raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
 /* --- Ending the process --- */
 
 static void do_exit(const char *arg)
@@ -899,6 +917,8 @@ static const struct operation {
     {"lowest", lowest},
     {"new_user_namespace", new_user_namespace},
     {"sweep", sweep},
+    {"sweep_unseen", sweep_unseen},
+    {"send_zerocopy", send_zerocopy},
     {"use_up", use_up},
     {"exit", do_exit},
     {"_exit", do__exit},

@@ -6,6 +6,8 @@
  * inline: by a system call instruction of its own. ring: by io_uring (IORING_OP_CLOSE). Prints "port N";
  * answers each connection with "Hello." and closes it. hold: keeps the first one open.
  */
+#include "../../shim/raw.h"
+
 #include <arpa/inet.h>
 #include <err.h>
 #include <linux/io_uring.h>
@@ -17,34 +19,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static long raw(long number, long a, long b, long c, long d, long e, long f)
-{
-    long result = -1;
-#if defined(__x86_64__)
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number;
-    register long x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b;
-    register long x2 __asm__("x2") = c;
-    register long x3 __asm__("x3") = d;
-    register long x4 __asm__("x4") = e;
-    register long x5 __asm__("x5") = f;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory");
-    result = x0;
-#endif
-    return result;
-}
-
 static void close_inline(int fd)
 {
-    raw(SYS_close, fd, 0, 0, 0, 0, 0);
+    raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /* The smallest ring: one entry, submitted and waited for in one call (io_uring_enter(2)). */
@@ -66,7 +43,7 @@ static void *map(size_t size, off_t what)
 
 static void open_ring(void)
 {
-    ring.fd = (int)raw(SYS_io_uring_setup, 1, (long)&ring.params, 0, 0, 0, 0);
+    ring.fd = (int)raw_call(SYS_io_uring_setup, 1, (long)&ring.params, 0, 0, 0, 0);
     if (ring.fd < 0)
         errx(99, "io_uring_setup: %s", strerror(-ring.fd));
     ring.submission =
@@ -85,7 +62,7 @@ static void close_by_ring(int fd)
     ring.entries->fd = fd;
     *(unsigned *)(void *)(ring.submission + ring.params.sq_off.array) = 0;
     atomic_fetch_add(tail, 1);
-    raw(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
+    raw_call(SYS_io_uring_enter, ring.fd, 1, 1, IORING_ENTER_GETEVENTS, 0, 0);
     atomic_fetch_add(head, 1);
 }
 

@@ -4,8 +4,9 @@
  *     upload PORT BYTES [DELAY [hold]]
  *
  * DELAY are milliseconds before each 64 KiB. Prints one line: "all" or "short" (not everything could be
- * sent), the number of bytes that it could read, and "fin" or "rst". With hold it then sends nothing more and
- * does not close, and prints "rst" on a second line when it is reset; it ends after 20 seconds in any case.
+ * sent), the number of bytes that it could read, and "fin" or "rst". UPLOAD_FIRST is sent before all that.
+ * With hold it then sends nothing more and does not close, and prints "rst" on a second line when it is
+ * reset; it ends after 20 seconds in any case.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +33,12 @@ static int connect_to(const char *port)
     return fd;
 }
 
+static void must_send(int fd, const char *text)
+{
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        exit(99);
+}
+
 static bool send_all(int fd, long long left, int delay)
 {
     static const char block[BLOCK];
@@ -49,6 +56,7 @@ static bool send_all(int fd, long long left, int delay)
 
 int main(int argc, char **argv)
 {
+    const char *first = getenv("UPLOAD_FIRST");
     char buffer[BLOCK];
     long long received = 0;
     ssize_t size = 0;
@@ -59,6 +67,8 @@ int main(int argc, char **argv)
         return 2;
     signal(SIGPIPE, SIG_IGN);
     fd = connect_to(argv[1]);
+    if (first != NULL)
+        must_send(fd, first);
     all = send_all(fd, atoll(argv[2]), argc > 3 ? atoi(argv[3]) : 0); // NOLINT
     while ((size = read(fd, buffer, sizeof buffer)) > 0)
         received += size;
