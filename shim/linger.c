@@ -117,7 +117,11 @@ BARE static void gone(void)
         CALL4(futex, &self.kept, FUTEX_WAKE_PRIVATE, INT_MAX, 0);
 }
 
-enum outcome { WAITS, ENDED, LIMIT };
+enum outcome {
+    WAITS,
+    ENDED, /* by the peer, or because the program or its exit wants it so: never an abort */
+    LIMIT,
+};
 
 /* MSG_TRUNC with a null buffer discards without copying (tcp(7)). */
 BARE static enum outcome discard(int fd, struct slot *slot)
@@ -143,6 +147,8 @@ BARE static enum outcome discard(int fd, struct slot *slot)
 BARE static void end(int fd, struct slot *slot, enum outcome outcome)
 {
     static const struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    if (outcome == LIMIT)
+        atomic_fetch_add(&record_limits, 1);
     if (outcome == LIMIT && config.linger.end == ENDING_RST)
         CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort, 0);
     bool ours = CALL4(epoll_ctl, self.set, EPOLL_CTL_DEL, fd, NULL) == 0;
@@ -184,7 +190,7 @@ BARE static void expire(uint32_t then, bool all)
         if (slot->state == SET || !(all || (int32_t)(then - slot->ends) >= 0) || !take(slot))
             continue;
         enum outcome outcome = discard((int)fd, slot);
-        end((int)fd, slot, outcome == WAITS ? LIMIT : outcome);
+        end((int)fd, slot, outcome == WAITS && !all ? LIMIT : ENDED);
     }
 }
 
@@ -397,7 +403,7 @@ void linger_give_up(int fd)
         linger_resume();
     } else if (slot && take(slot)) {
         discard(fd, slot);
-        end(fd, slot, LIMIT);
+        end(fd, slot, ENDED);
     }
 }
 
@@ -410,7 +416,7 @@ bool linger_gives_room(void)
         if (slot->state != KEPT || !take(slot))
             continue;
         discard((int)fd, slot);
-        end((int)fd, slot, LIMIT);
+        end((int)fd, slot, ENDED);
         return true;
     }
     return false;

@@ -14,6 +14,8 @@
 
 enum { LINE_SIZE = 512 };
 
+_Atomic unsigned record_limits;
+
 /* Lines that could not be written since the last one that could. */
 static _Atomic unsigned lost;
 
@@ -151,6 +153,9 @@ static void finish(struct text *text)
     unsigned missing = atomic_exchange(&lost, 0);
     if (missing)
         put_number(text, "lost", missing);
+    unsigned limits = atomic_exchange(&record_limits, 0);
+    if (limits)
+        put_number(text, "limit", limits);
     size_t size = text->length < LINE_SIZE - 1 ? text->length : LINE_SIZE - 1;
     text->out[size] = '\n';
     if (!sink_write(text->out, size + 1))

@@ -10,6 +10,8 @@
 
 #include "policy.h"
 
+#include <stdatomic.h>
+
 #include <sys/types.h>
 
 /* WHERE has passed log_check(), or is NULL: no records. A file is opened now, before the program drops its
@@ -27,6 +29,10 @@ void record_refusal(int fd);
 
 /* The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept. */
 void record_death(enum event event, const unsigned count[ENDINGS]);
+
+/* Connections that have reached a limit of lingering, for the next line to say. A thread that can write none
+ * adds to it. */
+extern _Atomic unsigned record_limits;
 
 /* Something that the operator must know. A fixed text of ours, without quotes in it. */
 void record_note(const char *text);

@@ -431,6 +431,28 @@ lowest 4"
     server_said accepted
 }
 
+@test "what ends before its limit, because the program wants it so, is never reset" {
+    TRUEFIN_LINGER_TIME=1min TRUEFIN_LINGER_END=rst answers close new_user_namespace pause
+    size=1 upload 0 hold
+    server_said 'unshare good'
+    keeps server 0
+    TRUEFIN_LINGER_TIME=1min TRUEFIN_LINGER_END=rst answers close exit:0
+    peer=second
+    size=1 upload 0 hold
+    server_ended exit 0
+    assert_equal "$(cat upload.out)" 'all 6 fin'
+    assert_equal "$(cat second.out)" 'all 6 fin'
+}
+
+@test "the next record says how many have reached a limit" {
+    TRUEFIN_LINGER_TIME=100ms TRUEFIN_LOG="$PWD/log" answers close again:2 pause
+    upload 0 hold
+    wait_until grep -q . log
+    wait_until keeps server 0
+    peer=second upload
+    wait_until grep 'ending=linger.* limit=1$' log
+}
+
 # --- The end of the process ---
 
 @test "what lingers never keeps the process" {
