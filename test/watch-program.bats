@@ -76,6 +76,23 @@ load watch
     ended server exit 3
 }
 
+@test "a stopped program stays stopped when the side-car is killed, and goes on with SIGCONT" {
+    watch_static -- accept pause exit:3
+    connect_peer
+    server_said ready
+    local pid
+    pid=$(pid_of server)
+    kill -STOP "$pid"
+    wait_until grep -q '^State:.t' "/proc/$pid/status"
+    kill -KILL "$(watcher_of "$pid")"
+    wait_until unwatched "$pid"
+    wait_until grep -q '^State:.T' "/proc/$pid/status"
+    kill -CONT "$pid"
+    wait_until grep -q '^State:.S' "/proc/$pid/status"
+    kill -TERM "$pid"
+    ended server signal TERM
+}
+
 @test "job control: a stopped program stays stopped, its parent is told, and it goes on" {
     watched job -- "$PROGRAMS/server-static" accept write:Hello. pause
     find_port job
@@ -224,6 +241,39 @@ END
     server_said ready
     kill_server TERM
     peer_saw fin 6
+}
+
+@test "with both, programs end their connections as with the library alone" {
+    without_sanitizer 'the library must be loadable by the wrapper alone'
+    local operations ending name rows=0
+    while IFS='|' read -r operations ending name; do
+        # shellcheck disable=SC2086  # words
+        watched server --watch -- "$PROGRAMS/server" accept write:Hello. $operations
+        find_port server
+        connect_peer
+        if [[ $name ]]; then
+            server_said ready
+            kill_server "$name"
+        fi
+        peer_saw "$ending" 6
+        rows=$((rows + 1))
+    done <<'ROWS'
+sigwait:TERM exit:1|fin|TERM
+sigwaitinfo:INT _exit:1|fin|INT
+on:TERM:exit:3 pause|fin|TERM
+ignore:TERM kill_self:TERM exit:3|rst|
+atexit_close exit:3|rst|
+atexit_close exit:0|fin|
+quick_exit:3|rst|
+err:3|rst|
+segv|rst|
+close exit:3|fin|
+shutdown_wr exit:3|fin|
+linger:1,0 exit:0|rst|
+daemon:0 exit:3|rst|
+daemon:0 exit:0|fin|
+ROWS
+    assert_equal "$rows" 14
 }
 
 @test "under the side-car nothing is armed" {

@@ -40,6 +40,35 @@ ROWS
     assert_equal "$rows" 2
 }
 
+@test "a tracer that cannot be preloaded either runs, unwatched, if nobody asked for a side-car" {
+    cp "$PROGRAMS/server-static" strace
+    run -0 --separate-stderr "$TRUEFIN" run -- ./strace say:ran exit:0
+    assert_output ran
+    assert_equal "${stderr_lines[1]}" 'truefin: cannot watch ./strace: it is a tracer itself, and a thread has one only'
+    run -125 --separate-stderr "$TRUEFIN" run --watch -- ./strace exit:0
+    assert_regex "$stderr" 'a tracer itself'
+}
+
+@test "where Yama forbids to trace, that is said" {
+    requires unshare
+    [[ $(id -u) = 0 ]] || skip 'needs root'
+    local scope message rows=0
+    # What Yama says is put in its place, what it does is a filter's.
+    while IFS='|' read -r scope message; do
+        # shellcheck disable=SC2016  # expanded by the inner shell
+        run -125 --separate-stderr unshare --mount sh -c 'mount -t tmpfs none /proc/sys/kernel &&
+            mkdir /proc/sys/kernel/yama && echo "$1" >/proc/sys/kernel/yama/ptrace_scope && shift && exec "$@"' x "$scope" \
+            "$PROGRAMS/sandbox" without-ptrace "$TRUEFIN" run --watch -- true
+        assert_equal "$stderr" "truefin: cannot watch true: $message (--force runs it all the same)"
+        rows=$((rows + 1))
+    done <<'ROWS'
+1|ptrace(2) is not permitted here
+2|kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE
+3|kernel.yama.ptrace_scope=3 forbids it
+ROWS
+    assert_equal "$rows" 3
+}
+
 @test "where no process can be started, or /proc is not its own, watching is refused" {
     requires unshare
     run -125 --separate-stderr unshare --pid --fork "$TRUEFIN" run --watch -- true

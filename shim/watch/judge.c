@@ -62,7 +62,9 @@ static enum ending ending_of(int fd, pid_t thread, enum event event)
         return ENDINGS;
     const struct facts facts = facts_of(fd, thread, peer);
     enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
-    return ending == ENDING_RST && act_fin_sent(fd) ? ENDING_KEEP : ending;
+    if (ending == ENDING_RST && act_fin_sent(fd))
+        return ENDING_KEEP;
+    return ending != ENDING_KEEP && act_is_settled(fd) ? ENDING_KEEP : ending;
 }
 
 static void act(int fd, enum ending ending)

@@ -45,7 +45,8 @@ static void leave(int channel)
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         dup2(nothing, fd);
-    close(nothing);
+    if (nothing > STDERR_FILENO)
+        close(nothing);
     if (chdir("/") != 0)
         return;
 }

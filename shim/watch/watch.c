@@ -1,8 +1,10 @@
 /*
- * watch [--preload VALUE] [--optional] [--] COMMAND [ARGUMENT]...: what `truefin run --watch` executes.
+ * watch [--preload VALUE] [--optional] [--automatic] [--] COMMAND [ARGUMENT]...: what `truefin run --watch`
+ * executes.
  * Starts a side-car that watches this very process, and becomes COMMAND, with LD_PRELOAD=VALUE.
  *
- * What cannot be watched is not run, unless --optional says so; it is said in either case.
+ * What cannot be watched is not run, unless --optional says so, or --automatic if it is a tracer itself:
+ * nobody has asked for a side-car then. It is said in either case.
  */
 #include "proc.h"
 #include "sidecar.h"
@@ -21,6 +23,7 @@ enum { EXIT_USAGE = 2, EXIT_FAILED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND 
 static struct {
     const char *preload;
     bool optional;
+    bool automatic;
     char **command;
 } options;
 
@@ -33,6 +36,8 @@ static bool read_options(char **argv)
         }
         if (strcmp(*argv, "--optional") == 0)
             options.optional = true;
+        else if (strcmp(*argv, "--automatic") == 0)
+            options.automatic = true;
         else if (strcmp(*argv, "--preload") == 0 && argv[1])
             options.preload = *++argv;
         else
@@ -71,6 +76,7 @@ static void watch(void)
     pid_t tracer = 0;
     char number[NUMBER];
     if (traces_itself(options.command[0])) {
+        options.optional |= options.automatic;
         unwatched("it is a tracer itself, and a thread has one only");
         return;
     }
@@ -89,7 +95,8 @@ int main(int argc, char **argv)
 {
     (void)argc;
     if (!read_options(argv)) {
-        fputs("usage: watch [--preload VALUE] [--optional] [--] COMMAND [ARGUMENT]...\n", stderr);
+        fputs("usage: watch [--preload VALUE] [--optional] [--automatic] [--] COMMAND [ARGUMENT]...\n",
+              stderr);
         return EXIT_USAGE;
     }
     if (config_read())
