@@ -42,6 +42,32 @@ resident() {
     assert_equal "$rows" 2
 }
 
+@test "a fork server that is killed with all its children: every peer reads an RST" {
+    requires python3
+    local count=${TRUEFIN_TEST_SERVERS:-100}
+    watched many -- "$PROGRAMS/crowd" servers "$count"
+    find_port many
+    cat >peers.py <<'END'
+import collections, socket, sys
+peers = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for i in range(int(sys.argv[2]))]
+print("connected", flush=True)
+seen = collections.Counter()
+for peer in peers:
+    peer.settimeout(20)
+    try:
+        seen["fin" if peer.recv(1) == b"" else "data"] += 1
+    except OSError as error:
+        seen[type(error).__name__] += 1
+print(*seen.items())
+END
+    start peers timeout 60 python3 peers.py "$port" "$count"
+    said many ready
+    said peers connected
+    # The children follow at once.
+    kill -KILL "$(pid_of many)"
+    WAIT_LIMIT=30 said peers "('ConnectionResetError', $count)"
+}
+
 @test "a storm of execs by threads beside others is no death" {
     watched many -p abort-unless-shutdown -- "$PROGRAMS/crowd" execs "${TRUEFIN_TEST_EXECS:-50}"
     find_port many

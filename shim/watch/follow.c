@@ -1,5 +1,6 @@
 #include "follow.h"
 
+#include "holders.h"
 #include "judge.h"
 #include "proc.h"
 #include "startup.h"
@@ -228,6 +229,7 @@ static void catch_up(void)
         }
     }
     queue.count = 0;
+    holders_forget();
 }
 
 static uint16_t round_number;

@@ -2,6 +2,7 @@
 
 #include "act.h"
 #include "endpoint.h"
+#include "holders.h"
 #include "listeners.h"
 #include "proc.h"
 #include "record.h"
@@ -106,31 +107,16 @@ static bool changes_any(const struct sockets *sockets, const struct death *death
     return false;
 }
 
-struct others {
-    struct sockets *sockets;
-    pid_t dying;
-};
-
-static void exclude_other(const struct process *process, void *data)
-{
-    const struct others *others = data;
-    if (process->first.tid == others->dying || !others->sockets->left)
-        return;
-    if (process->first.exiting)
-        sockets_exclude_threads(others->sockets, process->first.tid);
-    else
-        sockets_exclude(others->sockets, process->first.tid);
-}
-
 static void exclude_shared(struct sockets *sockets, const struct process *process, pid_t thread)
 {
-    struct others others = {.sockets = sockets, .dying = process->first.tid};
     pid_t parent = proc_pid(thread, "PPid");
     if (process->foreign)
         sockets_exclude_inodes(sockets, process->foreign->at, process->foreign->count);
     if (parent && !task_find(parent))
         sockets_exclude(sockets, parent);
-    task_each_process(exclude_other, &others);
+    for (size_t i = 0; i < sockets->count; i++)
+        if (!sockets->at[i].excluded)
+            sockets->at[i].excluded = holders_have(sockets->at[i].inode, process->first.tid);
 }
 
 /* With "stderr" a record goes to what the dying process has there; this process keeps no copy of it. */

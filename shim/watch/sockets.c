@@ -8,8 +8,8 @@
 
 enum { LINK_SIZE = 64 };
 
-/* The link of a socket reads "socket:[INODE]" (proc(5)); 0 for anything else. */
-static ino_t inode_at(int directory, const char *name)
+/* The link of a socket reads "socket:[INODE]" (proc(5)). */
+ino_t sockets_inode(int directory, const char *name)
 {
     static const char prefix[] = "socket:[";
     char link[LINK_SIZE];
@@ -29,7 +29,7 @@ static void collect(void *data, int directory, const char *name)
 {
     struct collection *to = data;
     int fd = (int)strtol(name, NULL, 10);
-    ino_t inode = fd >= to->from ? inode_at(directory, name) : 0;
+    ino_t inode = fd >= to->from ? sockets_inode(directory, name) : 0;
     if (!inode)
         return;
     if (to->sockets->count == to->room) {
@@ -60,7 +60,7 @@ static void drop_duplicates(struct sockets *sockets)
     for (size_t i = 0; i < sockets->count; i++)
         if (kept == 0 || sockets->at[kept - 1].inode != sockets->at[i].inode)
             sockets->at[kept++] = sockets->at[i];
-    sockets->count = sockets->left = kept;
+    sockets->count = kept;
 }
 
 bool sockets_of(struct sockets *out, pid_t thread, int from)
@@ -85,33 +85,20 @@ static void exclude(struct sockets *sockets, ino_t inode)
         else
             high = middle;
     }
-    if (low < sockets->count && sockets->at[low].inode == inode && !sockets->at[low].excluded) {
+    if (low < sockets->count && sockets->at[low].inode == inode)
         sockets->at[low].excluded = true;
-        sockets->left--;
-    }
 }
 
 static void exclude_link(void *data, int directory, const char *name)
 {
-    ino_t inode = inode_at(directory, name);
+    ino_t inode = sockets_inode(directory, name);
     if (inode)
         exclude(data, inode);
-}
-
-static void exclude_thread(void *data, int directory, const char *name)
-{
-    (void)directory;
-    proc_each((pid_t)strtol(name, NULL, 10), "fd", exclude_link, data);
 }
 
 void sockets_exclude(struct sockets *sockets, pid_t pid)
 {
     proc_each(pid, "fd", exclude_link, sockets);
-}
-
-void sockets_exclude_threads(struct sockets *sockets, pid_t pid)
-{
-    proc_each(pid, "task", exclude_thread, sockets);
 }
 
 void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count)

@@ -15,8 +15,10 @@ struct socket {
 struct sockets {
     struct socket *at; /* sorted by inode, one of each; free(3) it */
     size_t count;
-    size_t left; /* that are not excluded */
 };
+
+/* The inode of the socket that a link in /proc/PID/fd names; 0 if it is none. */
+ino_t sockets_inode(int directory, const char *name);
 
 /* Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, or without
  * memory. */
@@ -24,9 +26,6 @@ bool sockets_of(struct sockets *out, pid_t thread, int from);
 
 /* Marks those that PID has too as excluded. */
 void sockets_exclude(struct sockets *sockets, pid_t pid);
-
-/* The same for a process whose first thread has ended, and with it what /proc tells of the whole. */
-void sockets_exclude_threads(struct sockets *sockets, pid_t pid);
 
 /* The same for those with one of the inodes. */
 void sockets_exclude_inodes(struct sockets *sockets, const ino_t *inodes, size_t count);

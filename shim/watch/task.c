@@ -81,10 +81,16 @@ void task_execs(struct process *process)
     process->foreign = NULL;
 }
 
-void task_each_process(void (*see)(const struct process *process, void *data), void *data)
+bool task_lives(pid_t tgid)
+{
+    const struct task *task = task_find(tgid);
+    return task && is_first(task) && ((const struct process *)task)->alive;
+}
+
+void task_each_process(void (*see)(struct process *process))
 {
     for (int i = 0; i < CHAINS; i++)
-        for (const struct task *task = chains[i]; task; task = task->next)
-            if (is_first(task) && ((const struct process *)task)->alive)
-                see((const struct process *)task, data);
+        for (struct task *task = chains[i]; task; task = task->next)
+            if (is_first(task) && ((struct process *)task)->alive)
+                see((struct process *)task);
 }

@@ -54,6 +54,9 @@ void task_forget(struct task *task);
 void task_execs(struct process *process);
 
 /* Calls SEE for every process with a living thread. */
-void task_each_process(void (*see)(const struct process *process, void *data), void *data);
+void task_each_process(void (*see)(struct process *process));
+
+/* Has the process a living thread? */
+bool task_lives(pid_t tgid);
 
 #endif

@@ -2,6 +2,7 @@
  * crowd threads N: accepts one connection, says "ready", and lets N threads at a time start and end for ever.
  * crowd idle N: the same with N threads that stay.
  * crowd processes N: the same with N child processes.
+ * crowd servers N: says "ready" when it has accepted N connections, each of which a child process has alone.
  * crowd connections N: says "ready" when it has N connections with itself, both ends of each, and waits.
  * crowd execs N: accepts one connection, starts 4 children that execute themselves N times each, from a
  * thread that is not the first, beside others that start and end; says "ready" when all have exited with 0.
@@ -37,10 +38,12 @@ static int listen_anywhere(void)
     return fd;
 }
 
-static void take(int listener)
+static int take(int listener)
 {
-    if (accept(listener, NULL, NULL) < 0)
+    int fd = accept(listener, NULL, NULL);
+    if (fd < 0)
         err(FAILED, "accept");
+    return fd;
 }
 
 static void connections(int listener, int count)
@@ -121,30 +124,46 @@ static void execs(int count)
     }
 }
 
+/* A child that waits, and does not outlive this process. */
+static void start_process(void)
+{
+    pid_t child = fork();
+    if (child < 0)
+        err(FAILED, "fork");
+    if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pause();
+        _exit(0);
+    }
+}
+
 static void processes(int count)
 {
+    for (int i = 0; i < count; i++)
+        start_process();
+}
+
+static void servers(int listener, int count)
+{
     for (int i = 0; i < count; i++) {
-        pid_t child = fork();
-        if (child < 0)
-            err(FAILED, "fork");
-        if (child == 0) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            pause();
-            _exit(0);
-        }
+        int fd = take(listener);
+        start_process();
+        close(fd);
     }
 }
 
 int main(int argc, char **argv)
 {
     if (argc != 3)
-        errx(FAILED, "usage: crowd threads|idle|processes|connections|execs N");
+        errx(FAILED, "usage: crowd threads|idle|processes|servers|connections|execs N");
     int count = (int)strtol(argv[2], NULL, 10);
     if (strcmp(argv[1], "step") == 0)
         return step(count);
     int listener = listen_anywhere();
     if (strcmp(argv[1], "connections") == 0) {
         connections(listener, count);
+    } else if (strcmp(argv[1], "servers") == 0) {
+        servers(listener, count);
     } else if (strcmp(argv[1], "execs") == 0) {
         take(listener);
         execs(count);

@@ -1,0 +1,107 @@
+#include "holders.h"
+
+#include "proc.h"
+#include "sockets.h"
+#include "task.h"
+
+#include <stdlib.h>
+
+enum { FIRST = 256 };
+
+struct holder {
+    ino_t inode;
+    pid_t pid;
+};
+
+static struct {
+    struct holder *at; /* sorted by inode */
+    size_t count;
+    size_t room;
+    bool known;
+    bool failed;
+} all;
+
+static void note(ino_t inode, pid_t pid)
+{
+    if (all.count == all.room) {
+        size_t room = all.room ? 2 * all.room : FIRST;
+        struct holder *more = realloc(all.at, room * sizeof *more);
+        if (!more) {
+            all.failed = true;
+            return;
+        }
+        all.at = more;
+        all.room = room;
+    }
+    all.at[all.count++] = (struct holder){.inode = inode, .pid = pid};
+}
+
+static void see_link(void *data, int directory, const char *name)
+{
+    const struct process *process = data;
+    ino_t inode = sockets_inode(directory, name);
+    if (inode)
+        note(inode, process->first.tid);
+}
+
+static void see_thread(void *data, int directory, const char *name)
+{
+    (void)directory;
+    proc_each((pid_t)strtol(name, NULL, 10), "fd", see_link, data);
+}
+
+/* When the first thread has ended, /proc tells nothing of the process as a whole. */
+static void see_process(struct process *process)
+{
+    if (process->first.exiting)
+        proc_each(process->first.tid, "task", see_thread, process);
+    else
+        proc_each(process->first.tid, "fd", see_link, process);
+}
+
+static int by_inode(const void *left, const void *right)
+{
+    const struct holder *a = left;
+    const struct holder *b = right;
+    return a->inode < b->inode ? -1 : a->inode > b->inode;
+}
+
+static void look(void)
+{
+    task_each_process(see_process);
+    if (all.count > 1)
+        qsort(all.at, all.count, sizeof *all.at, by_inode);
+    all.known = true;
+}
+
+static size_t first_of(ino_t inode)
+{
+    size_t low = 0;
+    size_t high = all.count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (all.at[middle].inode < inode)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+bool holders_have(ino_t inode, pid_t but)
+{
+    if (!all.known)
+        look();
+    for (size_t i = first_of(inode); i < all.count && all.at[i].inode == inode; i++)
+        if (all.at[i].pid != but && task_lives(all.at[i].pid))
+            return true;
+    return all.failed;
+}
+
+void holders_forget(void)
+{
+    free(all.at);
+    all.at = NULL;
+    all.count = all.room = 0;
+    all.known = all.failed = false;
+}
