@@ -32,8 +32,8 @@ enum slot_state { FREE, KEPT, BUSY, SET /* our epoll set */ };
 
 struct slot {
     _Atomic uint32_t state;
-    uint32_t ends; /* milliseconds, monotonic, modulo 2^32 */
-    uint64_t left; /* bytes that may still be discarded */
+    _Atomic uint32_t ends; /* milliseconds, monotonic, modulo 2^32 */
+    _Atomic uint64_t left; /* bytes that may still be discarded */
 };
 
 enum thread_state { DOWN, STARTING, UP, LEAVING };
