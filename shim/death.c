@@ -2,6 +2,7 @@
 
 #include "libc.h"
 #include "linger.h"
+#include "signals.h"
 #include "startup.h"
 #include "tree.h"
 #include "verdict.h"
@@ -61,13 +62,15 @@ HOOK void quick_exit(int status)
     __builtin_unreachable();
 }
 
-/* A handler of the program's may jump out of it and go on; where we have one, it judges. */
+/*
+ * A handler of the program's may jump out of it and go on. Ours would need room for a second signal's frame
+ * on the stack, which a handler of the program's that calls this, on 8 KB of its own, may not have: judged
+ * here.
+ */
 HOOK void abort(void)
 {
     int saved = errno;
-    struct sigaction action = {.sa_handler = SIG_IGN};
-    real(sigaction)(SIGABRT, NULL, &action);
-    if (action.sa_handler == SIG_DFL && tree_has_connections() && tree_enter())
+    if (tree_enter() && signals_default_kills(SIGABRT) && tree_has_connections())
         verdict_death(EVENT_CRASH);
     errno = saved;
     real(abort)();

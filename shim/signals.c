@@ -333,6 +333,17 @@ void signals_new_process(void)
             watch(number);
 }
 
+bool signals_default_kills(int number)
+{
+    struct sigaction kernel = {.sa_handler = SIG_IGN};
+    real(sigaction)(number, NULL, &kernel);
+    if ((kernel.sa_flags & SA_SIGINFO) && kernel.sa_sigaction == on_default) {
+        kernel = (struct sigaction){.sa_handler = SIG_DFL};
+        real(sigaction)(number, &kernel, NULL);
+    }
+    return kernel.sa_handler == SIG_DFL;
+}
+
 void signals_restore(void)
 {
     uint64_t were = watched;

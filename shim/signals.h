@@ -13,12 +13,20 @@
 #ifndef TRUEFIN_SIGNALS_H
 #define TRUEFIN_SIGNALS_H
 
+#include <stdbool.h>
+
 /* For the constructor, after the policy is known and before any thread: watch what the policy needs watched.
  */
 void signals_watch(void);
 
 /* In a new fork child: a child of process 1 dies of default signals again. */
 void signals_new_process(void);
+
+/*
+ * Has the program left signal NUMBER at its default, so that it kills? Then our handler, if it has one, is
+ * taken away: the caller does its work. Two calls; safe in signal handlers, not in a vfork child.
+ */
+bool signals_default_kills(int number);
 
 /* Give the kernel the program's own dispositions back, for good. Safe in signal handlers. */
 void signals_restore(void);

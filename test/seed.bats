@@ -5,10 +5,10 @@
 
 load helpers
 
-# seed PANIC HOW [thread]: the Rust server, built with -C panic=PANIC.
+# seed PANIC HOW [thread]: the Rust server, built with -C panic=PANIC, under $seed_policy or the default.
 seed() {
     requires "$PROGRAMS/seed-$1"
-    launch seed "$PROGRAMS/seed-$1" "${@:2}"
+    launch seed -p "${seed_policy:-abort-on-crash}" "$PROGRAMS/seed-$1" "${@:2}"
     find_port seed
 }
 
@@ -56,6 +56,17 @@ seed() {
     seed abort panic thread
     peer_sees rst 7
     ended seed signal ABRT
+}
+
+# Rust says so, and aborts, in a handler that has 8 KB of stack.
+@test "Rust: a stack overflow sends RST, and under always-fin FIN, and ends in SIGABRT" {
+    local word
+    for word in abort-on-crash:rst always-fin:fin; do
+        seed_policy=${word%:*} seed unwind overflow
+        peer_sees "${word#*:}" 7
+        ended seed signal ABRT
+        run -0 grep 'has overflowed its stack' seed.err
+    done
 }
 
 @test "Rust: the status of a panic in the main thread stays 101" {

@@ -1,11 +1,19 @@
 // The mission's server in Rust: a handler writes "Hello.\n" through a BufWriter and then fails, or does not.
 //
-//     seed ok|err|panic|exit [thread]
+//     seed ok|err|panic|exit|overflow [thread]
 //
 // Prints "port N" and serves one connection, in a thread of its own if so asked. Nothing here closes the
 // connection in so many words: the values that own it are dropped, by the end of the scope or by unwinding.
 use std::io::{self, BufWriter, Write};
 use std::net::{TcpListener, TcpStream};
+
+#[inline(never)]
+#[allow(unconditional_recursion)]
+fn overflow(depth: usize) -> usize {
+    let frame = [depth; 512];
+    let seen = unsafe { std::ptr::read_volatile(&frame[depth % 512]) };
+    overflow(depth + 1) + seen
+}
 
 fn handle(connection: TcpStream, how: &str) -> io::Result<()> {
     let mut out = BufWriter::new(connection);
@@ -14,6 +22,7 @@ fn handle(connection: TcpStream, how: &str) -> io::Result<()> {
     match how {
         "err" => Err(io::Error::new(io::ErrorKind::Other, "no more to say")),
         "panic" => panic!("in the handler"),
+        "overflow" => Err(io::Error::new(io::ErrorKind::Other, overflow(0).to_string())),
         "exit" => std::process::exit(0),
         _ => Ok(()),
     }
