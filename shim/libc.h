@@ -5,6 +5,7 @@
 #ifndef TRUEFIN_LIBC_H
 #define TRUEFIN_LIBC_H
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>

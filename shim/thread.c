@@ -1,4 +1,5 @@
 #include "libc.h"
+#include "unwind.h"
 
 /*
  * dlsym(3) takes the dynamic linker's lock. As long as there is one thread, it cannot be held by another: a
@@ -8,11 +9,13 @@ HOOK int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, voi
                         void *argument)
 {
     libc_resolve();
+    unwind_resolve();
     return real(pthread_create)(thread, attributes, run, argument);
 }
 
 HOOK int thrd_create(thrd_t *thread, thrd_start_t run, void *argument)
 {
     libc_resolve();
+    unwind_resolve();
     return real(thrd_create)(thread, run, argument);
 }

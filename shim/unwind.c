@@ -27,6 +27,29 @@ static const uintptr_t LEAST_POINTER =
 static const uint64_t RUST = 0x4d4f5a0052555354; /* "MOZ\0RUST", library/panic_unwind/src/gcc.rs */
 static const uint64_t CXX = 0x432b2b;            /* "GNUCC++", "CLNGC++", then one byte for dependent ones */
 
+/* Weak: there if the program's own libraries bring libgcc_s, and the C++ library. */
+#pragma weak _Unwind_GetCFA
+void __cxa_end_catch(void) __attribute__((weak));
+
+static void resolve_one(void **entry, const char *name)
+{
+    if (!__atomic_load_n(entry, __ATOMIC_RELAXED))
+        libc_find(entry, name);
+}
+
+void unwind_resolve(void)
+{
+    if (_Unwind_GetCFA) {
+        resolve_one((void **)&libc._Unwind_SetGR, "_Unwind_SetGR");
+        resolve_one((void **)&libc._Unwind_GetCFA, "_Unwind_GetCFA");
+#if __GLIBC_PREREQ(2, 35)
+        resolve_one((void **)&libc._dl_find_object, "_dl_find_object");
+#endif
+    }
+    if (__cxa_end_catch)
+        resolve_one((void **)&libc.__cxa_begin_catch, "__cxa_begin_catch");
+}
+
 /* An exception on its way. Its clean-up runs in the frame `frame`, so what closes for it stands below on the
  * stack. */
 struct unwinding {
@@ -49,15 +72,26 @@ static __thread struct unwinding stack[NESTED];
 static __thread int depth;
 static __thread struct personality last;
 
-static bool same_library(const void *one, const void *other)
+/*
+ * Are both in one library? Without dladdr(3) where there is glibc 2.35: that waits for the dynamic linker's
+ * lock, which a dlopen(3) in another thread may hold while a constructor there waits for this very thread.
+ */
+static bool same_library(void *one, void *other)
 {
+#if __GLIBC_PREREQ(2, 35)
+    struct dl_find_object here;
+    struct dl_find_object there;
+    __typeof__(_dl_find_object) *find = LIBC_ENTRY(_dl_find_object);
+    if (find)
+        return find(one, &here) == 0 && find(other, &there) == 0 && here.dlfo_link_map == there.dlfo_link_map;
+#endif
     Dl_info first;
     Dl_info second;
     return dladdr(one, &first) && dladdr(other, &second) && first.dli_fbase == second.dli_fbase;
 }
 
 /* Two calls make a landing pad ready, the first one with the exception. */
-static const struct personality *personality_at(const void *site, bool first)
+static const struct personality *personality_at(void *site, bool first)
 {
     if (last.site == site || (last.site && !first))
         return &last;

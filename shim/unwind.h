@@ -10,4 +10,10 @@
  */
 enum event unwind_event(void);
 
+/*
+ * Finds what the unwinder's hooks go on to, as far as it is there from the start (and so is never unloaded),
+ * before there is a second thread: thread.c says why. What is loaded later is found when it calls.
+ */
+void unwind_resolve(void);
+
 #endif

@@ -267,3 +267,10 @@ plugin() {
     plugins_throw
     all_cases plugin fin after-the-handler in-the-handler nested-then-caught rust-panic-caught many-then-close cancelled
 }
+
+# The dynamic linker's lock is held meanwhile: who asks it anything in that thread waits for ever.
+@test "a plug-in that waits, while it is loaded, for a thread that throws, is loaded" {
+    plugins_throw
+    requires "$PROGRAMS/waiting-plugin.so"
+    run -0 timeout 10 env LD_PRELOAD="${LIBTRUEFIN}:libstdc++.so.6" "$PROGRAMS/plugin" "$PROGRAMS/waiting-plugin.so" none
+}
