@@ -447,8 +447,8 @@ lowest 4"
 @test "the next record says how many have reached a limit" {
     TRUEFIN_LINGER_TIME=100ms TRUEFIN_LOG="$PWD/log" answers close again:2 pause
     upload 0 hold
-    wait_until grep -q . log
-    wait_until keeps server 0
+    uploaded 'all 6 fin'
+    wait_until has_no_thread server
     peer=second upload
     wait_until grep 'ending=linger.* limit=1$' log
 }
