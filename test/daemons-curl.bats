@@ -18,6 +18,7 @@ same() {
 
 # "Failed to connect to 127.0.0.1 port 80 after 1 ms": it may be 0.
 without_times() {
+    # shellcheck disable=SC2001  # no pattern of bash's says "digits"
     sed 's/ after [0-9]* ms/ after some ms/' <<<"$output"
 }
 

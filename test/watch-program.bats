@@ -270,8 +270,8 @@ segv|rst|
 close exit:3|fin|
 shutdown_wr exit:3|fin|
 linger:1,0 exit:0|rst|
-daemon:0 exit:3|rst|
-daemon:0 exit:0|fin|
+daemon:0 await_orphaned exit:3|rst|
+daemon:0 await_orphaned exit:0|fin|
 ROWS
     assert_equal "$rows" 14
 }

@@ -781,6 +781,7 @@ static void drop_root(const char *arg)
 static void do_daemon(const char *arg)
 {
     (void)arg;
+    parent = getpid();
     must(daemon(1, 0), "daemon");
 }
 
