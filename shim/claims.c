@@ -18,29 +18,51 @@ struct list {
     _Atomic int32_t pids[PIDS];
 };
 
+struct arena {
+    struct list lists[LISTS];
+    _Atomic bool escaped;
+};
+
 /* Mapped by the first fork that gives something; all processes below it share it. */
-static _Atomic(struct list *) arena;
+static _Atomic(struct arena *) arena;
+static _Atomic bool escaped_before; /* what this process did without an arena */
 static _Atomic uint32_t cursor;
 
-static struct list *arena_make(void)
+static struct arena *arena_make(void)
 {
-    struct list *lists = atomic_load(&arena);
-    if (lists)
-        return lists;
-    const size_t size = LISTS * sizeof *lists;
-    lists = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (lists == MAP_FAILED)
+    struct arena *made = atomic_load(&arena);
+    if (made)
+        return made;
+    made = mmap(NULL, sizeof *made, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (made == MAP_FAILED)
         return NULL;
-    struct list *first = NULL;
-    if (atomic_compare_exchange_strong(&arena, &first, lists))
-        return lists;
-    munmap(lists, size);
-    return first;
+    struct arena *first = NULL;
+    if (!atomic_compare_exchange_strong(&arena, &first, made)) {
+        munmap(made, sizeof *made);
+        return first;
+    }
+    if (atomic_load(&escaped_before))
+        atomic_store(&made->escaped, true);
+    return made;
+}
+
+void claims_escape(void)
+{
+    atomic_store(&escaped_before, true);
+    struct arena *shared = atomic_load(&arena);
+    if (shared)
+        atomic_store(&shared->escaped, true);
+}
+
+bool claims_may_have_escaped(void)
+{
+    struct arena *shared = atomic_load(&arena);
+    return !shared || atomic_load(&shared->escaped);
 }
 
 static struct list *list_at(uint32_t number)
 {
-    return &atomic_load(&arena)[number - 1];
+    return &atomic_load(&arena)->lists[number - 1];
 }
 
 static bool is_dead(pid_t pid)
@@ -64,13 +86,14 @@ static bool is_free(struct list *list)
 
 uint32_t claims_new(pid_t self)
 {
-    struct list *lists = arena_make();
+    struct arena *shared = arena_make();
     int saved = errno;
     uint32_t number = 0;
-    for (int i = 0; lists && !number && i < TRIES; i++) {
+    for (int i = 0; shared && !number && i < TRIES; i++) {
         uint32_t at = atomic_fetch_add(&cursor, 1) % LISTS;
+        struct list *list = &shared->lists[at];
         int32_t none = 0;
-        if (is_free(&lists[at]) && atomic_compare_exchange_strong(&lists[at].pids[0], &none, self))
+        if (is_free(list) && atomic_compare_exchange_strong(&list->pids[0], &none, self))
             number = at + 1;
     }
     errno = saved;

@@ -30,6 +30,14 @@ static inline int32_t claims_left(pid_t pid)
  */
 #define CLAIMS_HEIR INT32_MAX
 
+/*
+ * A process of the tree has sent a connection by a message, or run another program: copies may be where no
+ * list tells. Of the whole tree below the first fork that gave something, and for good. No call; safe in
+ * signal handlers, not in a vfork child, where it would be said of the parent too: harmless.
+ */
+void claims_escape(void);
+bool claims_may_have_escaped(void);
+
 /* A new list with SELF in it; 0 without memory. */
 uint32_t claims_new(pid_t self);
 

@@ -145,6 +145,8 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
 
 static void let_go(int fd, struct connection *connection)
 {
+    if (!closes_on_exec(fd))
+        claims_escape();
     if (stays_standard(connection))
         take_along(fd, connection, getpid());
     else if (tree_is_ours(connection))

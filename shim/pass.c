@@ -1,5 +1,6 @@
 #include "act.h"
 #include "birth.h"
+#include "claims.h"
 #include "libc.h"
 #include "table.h"
 #include "tree.h"
@@ -28,6 +29,8 @@ static void for_each_right(const struct msghdr *message, void (*act)(int))
 static void leaves(int fd)
 {
     struct connection *connection = table_find(fd);
+    if (connection && connection->kind == KIND_CONNECTION)
+        claims_escape();
     if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection)) {
         act_disarm(fd, connection);
         tree_disown(connection);

@@ -302,6 +302,7 @@ void tree_after_fork(pid_t child)
 void tree_spawned(void)
 {
     atomic_fetch_add(&self.spawns, 1);
+    claims_escape();
 }
 
 static bool is_gone(pid_t pid)
@@ -327,11 +328,17 @@ static bool spawned_hold(int fd, const struct connection *connection)
     return connection->spawns != atomic_load(&self.spawns) && real(fcntl)(fd, F_GETFD) == 0;
 }
 
+static bool was_forked(const struct connection *connection)
+{
+    return atomic_load(&connection->claims) || connection->forks != atomic_load(&self.forks);
+}
+
 bool tree_is_alone(int fd, const struct connection *connection)
 {
     int saved = errno;
     bool alone = !(atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_PASSED)) &&
-                 !spawned_hold(fd, connection) && !forks_hold(fd, connection);
+                 !(was_forked(connection) && claims_may_have_escaped()) && !spawned_hold(fd, connection) &&
+                 !forks_hold(fd, connection);
     errno = saved;
     return alone;
 }

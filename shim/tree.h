@@ -39,8 +39,9 @@ bool tree_is_ours(const struct connection *connection);
 
 /*
  * Does no other process hold CONNECTION, open here as FD and this process's to end? What came from another
- * process may be held there; of children that were forked since it came the last few are asked about, and
- * what others have after an exec is told by close-on-exec. In doubt: false.
+ * process may be held there, and so may be what a fork has copied, once a process of this tree has run
+ * another program or sent a connection away; of children that were forked since it came the last few are
+ * asked about, and what others have after an exec is told by close-on-exec. In doubt: false.
  */
 bool tree_is_alone(int fd, const struct connection *connection);
 
