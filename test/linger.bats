@@ -326,7 +326,7 @@ lowest 4"
 }
 
 @test "a call that wants no thread finds none, and what lingers is ended for it" {
-    TRUEFIN_LINGER_TIME=1min answers close new_user_namespace pause
+    TRUEFIN_LINGER_TIME=1min answers close unshare_memory pause
     size=1 upload 0 hold
     server_said 'unshare good'
     uploaded 'all 6 fin'
@@ -432,7 +432,7 @@ lowest 4"
 }
 
 @test "what ends before its limit, because the program wants it so, is never reset" {
-    TRUEFIN_LINGER_TIME=1min TRUEFIN_LINGER_END=rst answers close new_user_namespace pause
+    TRUEFIN_LINGER_TIME=1min TRUEFIN_LINGER_END=rst answers close unshare_memory pause
     size=1 upload 0 hold
     server_said 'unshare good'
     keeps server 0

@@ -3,7 +3,7 @@
 # shellcheck disable=SC1083  # braces belong to the server's operations
 # truefin run --watch: when the side-car is started, and when that is refused.
 
-load helpers
+load daemons
 load watch
 
 @test "what cannot be preloaded is watched, and that is said on one line" {
@@ -73,9 +73,11 @@ ROWS
     requires unshare
     run -125 --separate-stderr unshare --pid --fork "$TRUEFIN" run --watch -- true
     assert_equal "$stderr" 'truefin: cannot watch true: /proc is not mounted, or is that of another pid namespace (--force runs it all the same)'
-    # The wrapper needs processes too, so the tool alone: nobody has one already, and may have no other.
-    run -125 --separate-stderr setpriv --reuid 65533 --clear-groups prlimit --nproc=1 \
-        "$BUILD_DIR/libexec/truefin/watch" -- true
+    # The wrapper needs processes too, so the tool alone, where that user may run it: nobody has one already, and may
+    # have no other.
+    cp "$BUILD_DIR/libexec/truefin/watch" .
+    others_may_read
+    run -125 --separate-stderr setpriv --reuid 65533 --clear-groups prlimit --nproc=1 ./watch -- true
     assert_equal "$stderr" 'truefin: cannot watch true: no process can be started for it (--force runs it all the same)'
 }
 

@@ -470,11 +470,12 @@ static void sweep(const char *arg)
     dprintf(STDOUT_FILENO, "swept %d\n", open);
 }
 
-/* A user namespace of its own, which only a process without threads can have, and says whether it got it. */
-static void new_user_namespace(const char *arg)
+/* Memory of its own, which it has: the kernel refuses that to a process with threads (unshare(2)). Says
+ * whether it did. */
+static void unshare_memory(const char *arg)
 {
     (void)arg;
-    dprintf(STDOUT_FILENO, "unshare %s\n", unshare(CLONE_NEWUSER) == 0 ? "good" : strerrorname_np(errno));
+    dprintf(STDOUT_FILENO, "unshare %s\n", unshare(CLONE_VM) == 0 ? "good" : strerrorname_np(errno));
 }
 
 /* Opens a file until no more numbers are left. */
@@ -916,7 +917,7 @@ static const struct operation {
     {"files", files},
     {"close_bad", close_bad},
     {"lowest", lowest},
-    {"new_user_namespace", new_user_namespace},
+    {"unshare_memory", unshare_memory},
     {"sweep", sweep},
     {"sweep_unseen", sweep_unseen},
     {"send_zerocopy", send_zerocopy},
