@@ -26,14 +26,14 @@ def deeper():
     return deeper() + 1
 
 
-def main(way):
+def main():
     connection = accept()
     return 3
 
 
 way = sys.argv[1]
 if way == "return":
-    sys.exit(main(way))
+    sys.exit(main())
 if way == "thread":
     worker = threading.Thread(target=fail)
     worker.start()
