@@ -84,6 +84,26 @@ class Program:
         return took, processor_time() - before
 
 
+class Starts:
+    """A program that does nothing, started N times."""
+
+    def __init__(self, times, *command):
+        self.times, self.command = times, command
+
+    def begin(self, place):
+        pass
+
+    def end(self):
+        pass
+
+    def measure(self, variant):
+        before, begin = processor_time(), time.monotonic()
+        for _ in range(self.times):
+            output(under(variant, self.command))
+            reap_all()
+        return time.monotonic() - begin, processor_time() - before
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -210,13 +230,14 @@ def node(units):
 BOUND = os.path.join(os.environ["BUILD_DIR"], "test", "bench", "bound")
 
 WORK = [
-    ("Go, four goroutines making garbage", lambda place: Program(go(place), "collect", "80")),
-    ("Go, echo on 32 connections", lambda place: Program(go(place), "echo", "200")),
-    ("Go, collections that must interrupt loops: signal-bound", lambda place: Program(go(place), "preempt", "10")),
-    ("JVM, four threads making garbage, safepoints", lambda place: java(place, 300)),
-    ("node, objects to JSON and back", lambda place: node(250)),
+    ("Go, four goroutines making garbage", lambda place: Program(go(place), "collect", "2000")),
+    ("Go, echo on 32 connections", lambda place: Program(go(place), "echo", "4000")),
+    ("Go, collections that must interrupt loops: signal-bound", lambda place: Program(go(place), "preempt", "3")),
+    ("JVM, four threads making garbage, safepoints", lambda place: java(place, 10000)),
+    ("node, objects to JSON and back", lambda place: node(2000)),
     ("redis, sets and gets beside BGSAVE", lambda place: Redis(15000)),
     ("nginx under wrk", lambda place: Nginx()),
+    ("start and end of /bin/true", lambda place: Starts(100, "/bin/true")),
     ("a signal to itself", lambda place: Program(BOUND, "signals", "20000")),
     ("a thread started and joined", lambda place: Program(BOUND, "threads", "3000")),
     ("a process forked and waited for", lambda place: Program(BOUND, "processes", "1500")),
