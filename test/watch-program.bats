@@ -35,6 +35,8 @@ load watch
     watcher=$(watcher_of "$pid")
     run -0 cat "/proc/$pid/task/$pid/children"
     assert_output ''
+    run -0 ps -o comm=,args= "$watcher"
+    assert_output 'truefin-watch   truefin-watch'
     run -0 find "/proc/$watcher/fd" -lname '/*' -printf '%l\n'
     assert_output "$(printf '/dev/null\n/dev/null\n/dev/null')"
     run -0 find "/proc/$watcher/fd" -type l

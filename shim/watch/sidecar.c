@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -19,13 +20,27 @@ enum { CHANNEL = 3, YAMA_ADMIN = 2, YAMA_NONE = 3 };
 /* What the side-car tells the program's process, once. */
 struct report {
     pid_t pid;
-    int error; /* errno of ptrace(2), or of clone(2) */
+    int error;       /* errno of ptrace(2), or of clone(2) */
+    const char *why; /* another reason, or NULL; a static text, which is at the same address in both */
 };
 
 /* A child whose end sends no signal: the program must not find one pending. */
 static pid_t split(void)
 {
     return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
+}
+
+/* What pkill(1) -f looks at would name the program. The words of a command line stand behind one another. */
+static void rename_self(char **argv)
+{
+    static const char name[] = "truefin-watch";
+    char **last = argv;
+    while (last[1])
+        last++;
+    size_t room = (size_t)(*last - *argv) + strlen(*last);
+    memset(*argv, 0, room);
+    memcpy(*argv, name, room < sizeof name ? room : sizeof name);
+    prctl(PR_SET_NAME, name);
 }
 
 /* Descriptors, terminal, session, directory and signals of the program's: none is kept. */
@@ -36,7 +51,6 @@ static void leave(int channel)
     sigprocmask(SIG_SETMASK, &all, NULL);
     signal(SIGCHLD, SIG_DFL);
     setsid();
-    prctl(PR_SET_NAME, "truefin-watch");
     if (channel != CHANNEL)
         dup2(channel, CHANNEL);
     closefrom(CHANNEL + 1);
@@ -51,15 +65,25 @@ static void leave(int channel)
         return;
 }
 
-static void serve(pid_t program, int channel)
+/* NULL if it can be called. Asked by the side-car, because a filter may kill who asks. */
+static const char *lacks_getfd(void)
 {
-    struct report report = {.pid = getpid()};
+    if (syscall(SYS_pidfd_getfd, -1, 0, 0) >= 0 || errno == EBADF)
+        return NULL;
+    return errno == ENOSYS ? "pidfd_getfd(2) is missing, which Linux has from 5.6 on"
+                           : "pidfd_getfd(2) is not permitted here";
+}
+
+static void serve(pid_t program, int channel, char **argv)
+{
+    struct report report = {.pid = getpid(), .why = lacks_getfd()};
+    rename_self(argv);
     leave(channel);
-    if (!follow_seize(program))
+    if (!report.why && !follow_seize(program))
         report.error = errno;
     bool told = write(CHANNEL, &report, sizeof report) == sizeof report;
     close(CHANNEL);
-    if (told && !report.error)
+    if (told && !report.error && !report.why)
         follow_all();
     _exit(EXIT_SUCCESS);
 }
@@ -76,9 +100,9 @@ static int set_subreaper(int on)
 }
 
 /* Returns when the side-car has told, or is not there. */
-static struct report start(const int channel[2])
+static struct report start(const int channel[2], char **argv)
 {
-    struct report report = {.error = EPERM};
+    struct report report = {.error = 0};
     const pid_t self = getpid();
     const int reaper = set_subreaper(0);
     pid_t middle = split();
@@ -86,7 +110,7 @@ static struct report start(const int channel[2])
         pid_t inner = split();
         report.error = errno;
         if (inner == 0)
-            serve(self, channel[1]);
+            serve(self, channel[1], argv);
         if (inner < 0 && write(channel[1], &report, sizeof report) < 0)
             _exit(EXIT_FAILURE);
         _exit(EXIT_SUCCESS);
@@ -97,7 +121,7 @@ static struct report start(const int channel[2])
     if (middle > 0) {
         waitpid(middle, NULL, __WALL);
         if (read(channel[0], &report, sizeof report) != sizeof report)
-            report.error = EPERM;
+            report.why = "the side-car was killed at once, as by a seccomp filter against ptrace(2)";
     }
     close(channel[0]);
     set_subreaper(reaper);
@@ -119,7 +143,7 @@ static const char *reason(int error, pid_t *tracer)
     return error == ENOSYS ? "there is no ptrace(2) here" : "ptrace(2) is not permitted here";
 }
 
-pid_t sidecar_start(const char **why, pid_t *tracer)
+pid_t sidecar_start(char **argv, const char **why, pid_t *tracer)
 {
     int channel[2];
     *tracer = 0;
@@ -127,20 +151,15 @@ pid_t sidecar_start(const char **why, pid_t *tracer)
         *why = "/proc is not mounted, or is that of another pid namespace";
         return 0;
     }
-    if (syscall(SYS_pidfd_getfd, -1, 0, 0) < 0 && errno != EBADF) {
-        *why = errno == ENOSYS ? "pidfd_getfd(2) is missing, which Linux has from 5.6 on"
-                               : "pidfd_getfd(2) is not permitted here";
-        return 0;
-    }
     if (pipe2(channel, O_CLOEXEC) != 0) {
         *why = "there is no pipe";
         return 0;
     }
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* for yama 1; unknown without yama */
-    const struct report report = start(channel);
+    const struct report report = start(channel, argv);
     prctl(PR_SET_PTRACER, 0, 0, 0, 0);
-    if (!report.error)
+    if (!report.error && !report.why)
         return report.pid;
-    *why = reason(report.error, tracer);
+    *why = report.why ? report.why : reason(report.error, tracer);
     return 0;
 }

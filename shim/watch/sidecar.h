@@ -8,8 +8,8 @@
 /*
  * Starts one that watches the calling process. Returns its pid when it does; 0 with *WHY set to a static text
  * when it cannot. The caller keeps no child, descriptor or signal from it. TRACER is the pid of another
- * tracer that stands in the way, or 0.
+ * tracer that stands in the way, or 0. ARGV is the vector that main was given.
  */
-pid_t sidecar_start(const char **why, pid_t *tracer);
+pid_t sidecar_start(char **argv, const char **why, pid_t *tracer);
 
 #endif

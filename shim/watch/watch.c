@@ -70,7 +70,7 @@ static void unwatched(const char *why)
     unsetenv("TRUEFIN_WATCH");
 }
 
-static void watch(void)
+static void watch(char **argv)
 {
     const char *why = NULL;
     pid_t tracer = 0;
@@ -80,7 +80,7 @@ static void watch(void)
         unwatched("it is a tracer itself, and a thread has one only");
         return;
     }
-    pid_t pid = sidecar_start(&why, &tracer);
+    pid_t pid = sidecar_start(argv, &why, &tracer);
     if (!pid && tracer && is_watched_by(tracer))
         return;
     if (!pid) {
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (config_read())
-        watch();
+        watch(argv);
     if (options.preload)
         setenv("LD_PRELOAD", options.preload, true);
     execvp(options.command[0], options.command);

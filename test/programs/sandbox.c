@@ -8,8 +8,8 @@
  *     END    close: closes both, returns; open: returns with both open; fail: exits 3 with both open
  *
  * sandbox without-kcmp COMMAND...: runs COMMAND under a filter that kills for kcmp(2) only: as a container or
- * a systemd unit may. without-ptrace: ptrace(2) gives EPERM. without-pidfd_getfd: that gives ENOSYS, as it
- * does on an old kernel.
+ * a systemd unit may. without-ptrace: ptrace(2) gives EPERM. without-debug: what systemd calls @debug kills.
+ * without-pidfd_getfd: that gives ENOSYS, as it does on an old kernel.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -62,6 +62,13 @@ static struct sock_filter no_kcmp[] = {
 static struct sock_filter no_ptrace[] = {
     LOAD_NUMBER,
     ON(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter no_debug[] = {
+    LOAD_NUMBER,
+    ON(SYS_ptrace, SECCOMP_RET_KILL_PROCESS),
+    ON(SYS_pidfd_getfd, SECCOMP_RET_KILL_PROCESS),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
@@ -131,6 +138,8 @@ int main(int argc, char **argv)
     if (argc > 2 && strncmp(argv[1], "without-", strlen("without-")) == 0) {
         if (strcmp(argv[1], "without-ptrace") == 0)
             install("prctl", no_ptrace, COUNT(no_ptrace));
+        else if (strcmp(argv[1], "without-debug") == 0)
+            install("prctl", no_debug, COUNT(no_debug));
         else if (strcmp(argv[1], "without-pidfd_getfd") == 0)
             install("prctl", no_pidfd_getfd, COUNT(no_pidfd_getfd));
         else
