@@ -3,20 +3,12 @@
 # What README.md shows is what happens: its sessions are run, its tables compared with the programs.
 
 load helpers
-README=$SOURCE_DIR/README.md
+load readme
 
 setup() {
     without_sanitizer 'README shows programs without the shim too'
     cd "$BATS_TEST_TMPDIR" || return
     started=()
-}
-
-# blocks LANGUAGE: the code blocks of that language in README.md; a line of ">>>" before each.
-blocks() {
-    awk -v open="\`\`\`$1" '
-        $0 == open { inside = 1; print ">>>"; next }
-        /^```/     { inside = 0 }
-        inside     { print }' "$README"
 }
 
 # What differs from run to run: time, pids, ports that the kernel chose, and what is under way.
@@ -68,9 +60,10 @@ play() {
 
 @test "systemd understands the drop-in in README, and sets what it says" {
     requires systemd-analyze
+    drop_ins
     mkdir nginx.service.d
     printf '[Service]\nExecStart=/bin/true\n' >nginx.service
-    blocks ini | tail -n +2 >nginx.service.d/override.conf
+    mv drop-in-00 nginx.service.d/override.conf
     run -0 systemd-analyze verify ./nginx.service
     # It only warns of an assignment that it ignores.
     assert_output ''
