@@ -50,7 +50,7 @@ systemctl_answers() {
 }
 
 inside() {
-    timeout 10 nsenter -t "$manager" -m -p "$@"
+    timeout 10 nsenter -t "$manager" -m -p -r "$@"
 }
 
 systemctl() {
