@@ -43,7 +43,7 @@ boot() {
 
 systemctl_answers() {
     if gone "$1"; then
-        wait "$1" || (($? != 77)) || skip 'no cgroup of its own can be had'
+        wait "$1" || (($? != 77)) || skip 'neither a cgroup of its own nor an overlay can be had'
     fi
     manager=$(pgrep -P "$(pgrep -P "$1")")
     [[ $(systemctl is-system-running) =~ running|degraded ]]
@@ -69,10 +69,14 @@ main() {
 
 # stock NAME [LINE]...: Debian's unit of that name, with these lines added to its service.
 stock() {
-    mkdir "units/$1.service.d"
-    printf '%s\n' '[Unit]' DefaultDependencies=no '[Service]' "StandardError=truncate:$PWD/$1.err" "${@:2}" \
-        >"units/$1.service.d/test.conf"
-    printf 'Wants=%s.service\n' "$1" >>units/test.target
+    local name=$1
+    shift
+    # A chroot has no user namespaces.
+    unshare --user true || set -- "$@" PrivateUsers=no
+    mkdir "units/$name.service.d"
+    printf '%s\n' '[Unit]' DefaultDependencies=no '[Service]' "StandardError=truncate:$PWD/$name.err" "$@" \
+        >"units/$name.service.d/test.conf"
+    printf 'Wants=%s.service\n' "$name" >>units/test.target
 }
 
 runs() {
@@ -137,7 +141,7 @@ shows_not() {
 
 @test "a service that notifies, in the sandbox of its unit: redis under the side-car and the library" {
     requires redis-server
-    redis_unit "$TRUEFIN run --watch --" NoExecPaths= SystemCallFilter=@debug
+    redis_unit "/usr/local/bin/truefin run --watch --" NoExecPaths= SystemCallFilter=@debug
     boot
     await_listener
     wait_until shows redis-server ActiveState=active
@@ -148,7 +152,7 @@ shows_not() {
 
 @test "a sandbox that kills for ptrace(2) refuses the service in so many words" {
     requires redis-server
-    redis_unit "$TRUEFIN run --watch --" NoExecPaths= Restart=no
+    redis_unit "/usr/local/bin/truefin run --watch --" NoExecPaths= Restart=no
     boot
     wait_until shows redis-server ExecMainStatus=125
     run -0 cat redis-server.err
@@ -191,12 +195,10 @@ shows_not() {
 
 @test "the drop-in of the README in the sandbox of a stock unit: redis" {
     requires redis-server
-    mkdir lib
-    cp "$LIBTRUEFIN" lib/libtruefin.so
     local -a lines
     drop_ins
     mapfile -t lines < <(sed 's/=syslog/=stderr/; 1d' drop-in-00)
-    redis_unit '' "${lines[@]}" "BindReadOnlyPaths=$PWD/lib:/usr/local/lib" ExecPaths=/usr/local/lib
+    redis_unit '' "${lines[@]}" NoExecPaths=/usr/local ExecPaths=/usr/local/lib
     boot
     await_listener
     redis_crashes_and_stops redis-server
@@ -204,7 +206,7 @@ shows_not() {
 
 @test "a unit that allows no code from where the library is says so, and runs without it" {
     requires redis-server
-    redis_unit '' "Environment=LD_PRELOAD=$LIBTRUEFIN"
+    redis_unit '' Environment=LD_PRELOAD=/usr/local/lib/libtruefin.so NoExecPaths=/usr/local
     boot
     await_listener
     redis_subscriber
@@ -214,12 +216,14 @@ shows_not() {
     peer_saw fin 33
 }
 
-# redis_unit COMMAND [LINE]...: Debian's unit of redis, on a port of the test's, behind COMMAND. Sets $port.
+# redis_unit COMMAND [LINE]...: Debian's unit of redis, on a port of the test's, behind COMMAND, with truefin in /usr/local.
+# Sets $port.
 redis_unit() {
+    local redis="/usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no"
     free_port
-    others_may_read
-    stock redis-server ExecStart= "ExecStart=$1 /usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no --port $port" \
-        LogsDirectory=redis "${@:2}"
+    DESTDIR='' cmake --install "$BUILD_DIR" --prefix "$PWD/local" >/dev/null
+    stock redis-server ExecStart= "ExecStart=$1 $redis --port $port" LogsDirectory=redis \
+        "BindReadOnlyPaths=$PWD/local:/usr/local" "${@:2}"
 }
 
 redis_subscriber() {
