@@ -122,13 +122,16 @@ crashes_with() {
     requires /usr/bin/python3
     local end ending
     for end in kill_self:KILL close; do
-        serve listen_mptcp accept write:Hello. "$end" pause
+        # The peer says that it has connected, and received.
+        serve listen_mptcp accept read:1 write:Hello. read:1 "$end" pause
         # shellcheck disable=SC2154  # find_port sets it
         start peer /usr/bin/python3 -c '
 import socket, sys
 peer = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)  # IPPROTO_MPTCP
 peer.connect(("127.0.0.1", int(sys.argv[1])))
-got = b""
+peer.send(b"1")
+got = peer.recv(100)
+peer.send(b"2")
 try:
     while part := peer.recv(100):
         got += part

@@ -119,9 +119,12 @@ resets_since() {
 }
 
 @test "on the wire: two connections of a failing program send two RSTs" {
-    serve_captured accept write:Hello. accept write:Hello. exit:3
-    peer=first connect_peer
-    peer=second connect_peer
+    serve_captured accept write:Hello. accept write:Hello. on:USR1:exit:3 pause
+    peer=first connect_peer --output first.got
+    peer=second connect_peer --output second.got
+    # What a peer sends after that is answered by another one.
+    wait_until test -s first.got -a -s second.got
+    kill_server USR1
     peer=first peer_saw rst 6
     peer=second peer_saw rst 6
     server_ended exit 3
