@@ -9,6 +9,7 @@ load watch
 # --- What the program notices ---
 
 @test "pid, parent, session, group, signals, descriptors and children are those of an unwatched run" {
+    with_wrapper
     # shellcheck disable=SC2016  # expanded by the inner shell
     local view='
         echo "pid $$ parent $PPID"; cut -d" " -f5-8 /proc/$$/stat
@@ -96,6 +97,7 @@ load watch
 }
 
 @test "job control: a stopped program stays stopped, its parent is told, and it goes on" {
+    with_wrapper
     watched job -- "$PROGRAMS/server-static" accept write:Hello. pause
     find_port job
     connect_peer
@@ -139,6 +141,7 @@ END
 }
 
 @test "in a pipeline, as a child of process 1, and in the background" {
+    with_wrapper
     # shellcheck disable=SC2016  # expanded by the inner shell
     run -0 bash -c 'echo text | "$0" run --watch -- cat | tr a-z A-Z' "$TRUEFIN"
     assert_output TEXT
@@ -186,6 +189,7 @@ ROWS
 }
 
 @test "as process 1 of a pid namespace" {
+    with_wrapper
     requires unshare
     local death outside rows=0
     for death in exit:3 pause; do
@@ -204,6 +208,7 @@ ROWS
 }
 
 @test "a service that tells its manager that it is ready does so as the process that the manager started" {
+    with_wrapper
     requires python3
     cat >service.py <<'END'
 import os, socket
@@ -230,7 +235,6 @@ END
 # --- With the library too ---
 
 @test "the library does not arm under the side-car, which judges deaths, while it judges closes" {
-    without_sanitizer 'the library must be loadable by the wrapper alone'
     watched server --watch -p 'abort-on-crash, unread=rst' -- "$PROGRAMS/server" accept getlinger write:Hello. kill_self:KILL
     find_port server
     peer_sees rst 6
@@ -246,7 +250,6 @@ END
 }
 
 @test "with both, programs end their connections as with the library alone" {
-    without_sanitizer 'the library must be loadable by the wrapper alone'
     local operations ending name rows=0
     while IFS='|' read -r operations ending name; do
         # shellcheck disable=SC2086  # words
@@ -279,7 +282,6 @@ ROWS
 }
 
 @test "under the side-car nothing is armed" {
-    without_sanitizer 'the library must be loadable by the wrapper alone'
     watched server --watch -- "$PROGRAMS/server" accept write:Hello. pause
     find_port server
     connect_peer
@@ -316,7 +318,6 @@ ROWS
 }
 
 @test "a program that starts when the side-car is gone arms again" {
-    without_sanitizer 'the library must be loadable by the wrapper alone'
     # shellcheck disable=SC2016  # expanded by the inner shell
     watched server --watch -- sh -c 'read x <go; exec "$0" accept write:Hello. kill_self:KILL' "$PROGRAMS/server"
     mkfifo go

@@ -1,10 +1,16 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # helpers set variables
+# shellcheck disable=SC2154,SC2034  # helpers set and use variables
 # shellcheck disable=SC1083  # braces belong to the server's operations
 # truefin run --watch: when the side-car is started, and when that is refused.
 
 load daemons
 load watch
+
+setup() {
+    with_wrapper
+    cd "$BATS_TEST_TMPDIR" || return
+    started=()
+}
 
 @test "what cannot be preloaded is watched, and that is said on one line" {
     run -0 --separate-stderr "$TRUEFIN" run -- /sbin/ldconfig --version

@@ -1,23 +1,31 @@
 # shellcheck shell=bash disable=SC2034  # helpers use started
 # What the tests of the side-car share.
 
-setup() {
+# For tests that need the wrapper, which starts programs without a sanitizer.
+with_wrapper() {
     without_sanitizer 'truefin run starts programs without it'
-    cd "$BATS_TEST_TMPDIR" || return
-    started=()
 }
 
 # watched NAME [OPTION...] -- PROGRAM ARGUMENT...: launches PROGRAM under `truefin run` with these options; see launch.
+# With a sanitizer, which the wrapper does not know, the side-car is started without it.
 watched() {
     local name=$1
-    shift
+    local -a settings=() wrapped=("$TRUEFIN" run "${@:2}")
     rm -f "$name.status"
+    shift
+    while [[ $1 != -- ]]; do
+        case $1 in
+        -p) settings+=("TRUEFIN_POLICY=$2") && shift ;;
+        --log) settings+=("TRUEFIN_LOG=$2") && shift ;;
+        esac
+        shift
+    done
     if [[ -n ${TRUEFIN_TEST_BARE:-} ]]; then
-        while [[ $1 != -- ]]; do shift; done
-        start "$name" "$PROGRAMS/outcome" "$name.status" "${@:2}"
-    else
-        start "$name" "$PROGRAMS/outcome" "$name.status" "$TRUEFIN" run "$@"
+        wrapped=("${@:2}")
+    elif [[ -n $SANITIZER_PRELOAD ]]; then
+        wrapped=(env "${settings[@]}" "$BUILD_DIR/libexec/truefin/watch" --preload "$SANITIZER_PRELOAD:$LIBTRUEFIN" "$@")
     fi
+    start "$name" "$PROGRAMS/outcome" "$name.status" "${wrapped[@]}"
 }
 
 # watch_static [OPTION...] -- OPERATION...: the static server, watched. Sets $port.
