@@ -104,13 +104,19 @@ serving() {
     peer_sees fin 6
 }
 
+childless() {
+    ! has_child "$1"
+}
+
 # A service that ends well and leaves a program behind, which has the connection at 1 and 2 and ends by SIGNAL.
 left_behind() {
+    [[ -p stay ]] || mkfifo stay
     # shellcheck disable=SC2016  # the script's own
-    answering 'sleep 30 & echo $! >helper; exit 0'
+    answering "sh -c 'echo \$\$ >helper; read x <stay' & exit 0"
     connect_peer --output got
+    # It runs, and the service is gone.
     wait_until test -s helper
-    wait_until grep -q sleep "/proc/$(<helper)/cmdline"
+    wait_until childless "$(pid_of inetd)"
     kill "-$1" "$(<helper)"
 }
 
