@@ -436,11 +436,19 @@ bool linger_has_thread(void)
     return self.tid != 0;
 }
 
+/* The kernel clears a thread's number before the thread has left the process. */
+static void await_departure(uint32_t tid)
+{
+    for (int i = 0; i < PATIENCE && CALL4(tgkill, getpid(), tid, 0, 0) == 0; i++)
+        yield();
+}
+
 /* To be seen by the thread at once, what is kept is made ready. */
 void linger_halt(void)
 {
+    const uint32_t tid = self.tid;
     atomic_fetch_add(&self.halts, 1);
-    if (!self.tid)
+    if (!tid)
         return;
     for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.fd = (int)fd};
@@ -448,6 +456,7 @@ void linger_halt(void)
     }
     expire(0, true);
     await_zero(&self.tid, LONGEST_HALT, FUTEX_WAIT);
+    await_departure(tid);
 }
 
 void linger_resume(void)

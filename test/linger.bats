@@ -325,6 +325,28 @@ lowest 4"
     uploaded 'all 6 fin'
 }
 
+@test "a call that wants no thread finds none although one has only just ended: eight programs, 200 times each" {
+    requires /usr/bin/python3
+    local program
+    cat >loop.py <<'END'
+import ctypes, socket
+CLONE_VM, libc = 0x100, ctypes.CDLL(None)
+listener = socket.create_server(("127.0.0.1", 0))
+refused = 0
+for _ in range(200):
+    peer = socket.create_connection(listener.getsockname())
+    listener.accept()[0].close()
+    refused += libc.unshare(CLONE_VM) != 0
+    peer.close()
+print(refused)
+END
+    for program in 1 2 3 4 5 6 7 8; do
+        start "loop$program" env TRUEFIN_POLICY=always-fin LD_PRELOAD="${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" \
+            timeout 60 /usr/bin/python3 loop.py
+    done
+    for program in 1 2 3 4 5 6 7 8; do WAIT_LIMIT=60 said "loop$program" 0; done
+}
+
 @test "a call that wants no thread finds none, and what lingers is ended for it" {
     TRUEFIN_LINGER_TIME=1min answers close unshare_memory pause
     size=1 upload 0 hold
