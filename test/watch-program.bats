@@ -188,23 +188,46 @@ ROWS
     assert_equal "$rows" 7
 }
 
-@test "as process 1 of a pid namespace" {
+# as_init NAME COMMAND...: starts it as process 1 of a pid namespace.
+as_init() {
+    rm -f "$1.status"
+    start "$1" "$PROGRAMS/outcome" "$1.status" unshare --pid --fork --mount-proc "${@:2}"
+}
+
+@test "as process 1 of a pid namespace, which ends as an unwatched one does" {
     with_wrapper
     requires unshare
-    local death outside rows=0
-    for death in exit:3 pause; do
-        start server unshare --pid --fork --mount-proc "$TRUEFIN" run --watch -- "$PROGRAMS/server-static" accept write:Hello. "$death"
-        outside=$started_pid
+    local death ending status rows=0
+    while IFS='|' read -r death ending status; do
+        # shellcheck disable=SC2086  # words
+        as_init plain "$PROGRAMS/server-static" listen $death
+        # shellcheck disable=SC2086  # words
+        ended plain $status
+        # shellcheck disable=SC2086  # words
+        as_init server "$TRUEFIN" run --watch -- "$PROGRAMS/server-static" accept write:Hello. $death
         find_port server
         connect_peer
-        if [[ $death == pause ]]; then
-            server_said ready
-            kill -KILL "$(pgrep -P "$outside")"
-        fi
-        peer_saw rst 6
+        # shellcheck disable=SC2086  # words
+        ended server $status
+        peer_saw "$ending" 6
         rows=$((rows + 1))
-    done
-    assert_equal "$rows" 2
+    done <<'ROWS'
+exit:0|fin|exit 0
+exit:3|rst|exit 3
+segv|rst|signal SEGV
+thread{ segv }|rst|signal SEGV
+abort|rst|signal SEGV
+kill_self:SEGV exit:0|fin|exit 0
+kill_self:TERM exit:3|rst|exit 3
+on:SEGV:exit:0 segv|fin|exit 0
+ROWS
+    assert_equal "$rows" 8
+    as_init server "$TRUEFIN" run --watch -- "$PROGRAMS/server-static" accept write:Hello. pause
+    find_port server
+    connect_peer
+    server_said ready
+    kill -KILL "$(pgrep -P "$(pid_of server)")"
+    peer_saw rst 6
 }
 
 @test "a service that tells its manager that it is ready does so as the process that the manager started" {

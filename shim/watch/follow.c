@@ -129,6 +129,36 @@ static void signalled(const struct task *task, int number)
         task_process(task)->first.asked_to_stop = true;
 }
 
+static bool is_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE ||
+           number == SIGTRAP || number == SIGSYS;
+}
+
+/*
+ * A fault without a handler does not kill process 1 of a pid namespace while it is traced (kernel/signal.c,
+ * force_sig_info_to_task()): it would fault for ever. A signal that somebody sends it does not either way.
+ */
+static bool dies_untraced(pid_t tid, int number)
+{
+    siginfo_t info;
+    return is_fault(number) && !proc_handles(tid, number) && proc_is_init(tid) &&
+           ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) == 0 && info.si_code > 0;
+}
+
+/* It faults once more, and dies of that. */
+static void release(struct task *task, int number)
+{
+    struct process *process = task_process(task);
+    pid_t tid = task->tid;
+    task_exits(task);
+    if (judge_cares(process, number))
+        judge_death(process, tid, number, process->alive == 0);
+    if (process->alive == 0 || tid != process->first.tid)
+        task_forget(task);
+    ptrace(PTRACE_DETACH, tid, NULL, word((uintptr_t)number));
+}
+
 static bool runs_tracer(pid_t pid)
 {
     char name[NAME_MAX];
@@ -168,6 +198,10 @@ static void stopped(pid_t tid, int code)
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
     } else if (event == 0 && task) {
+        if (dies_untraced(tid, number)) {
+            release(task, number);
+            return;
+        }
         signalled(task, number);
     }
     go_on(tid, event == 0 ? number : 0);

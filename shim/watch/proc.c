@@ -1,6 +1,7 @@
 #include "proc.h"
 
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,6 +55,18 @@ bool proc_handles(pid_t pid, int number)
     char text[STATUS_SIZE];
     const char *value = field(text, pid, "SigCgt");
     return value && (strtoull(value, NULL, 16) >> (number - 1) & 1);
+}
+
+/* The field has a number for each namespace, the innermost last. */
+bool proc_is_init(pid_t pid)
+{
+    char text[STATUS_SIZE];
+    const char *value = field(text, pid, "NStgid");
+    if (!value)
+        return false;
+    text[value - text + (ptrdiff_t)strcspn(value, "\n")] = '\0';
+    const char *last = strrchr(value, '\t');
+    return strtol(last ? last : value, NULL, 10) == 1;
 }
 
 long proc_syscall(pid_t thread)

@@ -17,6 +17,9 @@ pid_t proc_pid(pid_t pid, const char *name);
 /* Has PID a handler for the signal? */
 bool proc_handles(pid_t pid, int number);
 
+/* Is PID, or the process that it is a thread of, process 1 of a pid namespace? */
+bool proc_is_init(pid_t pid);
+
 /* The system call that the stopped thread is in; -1: none, or unknown. */
 long proc_syscall(pid_t thread);
 
