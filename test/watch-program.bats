@@ -49,6 +49,18 @@ load watch
     assert [ "$memory" -lt 2048 ]
 }
 
+@test "the side-car holds nothing of the program's where there is no /dev/null" {
+    with_wrapper
+    requires unshare
+    [[ $(id -u) = 0 ]] || skip 'needs root'
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    start server unshare --mount sh -c 'mount -t tmpfs none /dev && exec "$@"' x "$BUILD_DIR/libexec/truefin/watch" -- \
+        "$PROGRAMS/server-static" listen pause
+    server_said ready
+    run -0 find "/proc/$(watcher_of "$started_pid")/fd" -type l
+    assert_output ''
+}
+
 @test "the side-car ignores signals, and ends with the last watched process" {
     watch_static -- accept fork{ pause } pause
     connect_peer

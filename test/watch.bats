@@ -181,6 +181,91 @@ ROWS
     peer_sees rst 6
 }
 
+@test "what an exec left to a program is not its fork's own either" {
+    watch_static -- accept write:Hello. onto:7 "exec:$PROGRAMS/server-static inherit:7 fork{ await_orphaned exit:3 } exit:0"
+    peer_sees fin 6
+}
+
+@test "what a program has that another tracer watches is left alone" {
+    cp "$PROGRAMS/server-static" strace
+    watch_static -- accept write:Hello. onto:7 fork{ "exec:./strace inherit:7 on:USR1:nothing say:traced pause exit:0" } \
+        say:untraced pause
+    connect_peer
+    server_said traced
+    server_said untraced
+    local pid child
+    pid=$(pid_of server)
+    child=$(pgrep -P "$pid")
+    kill -KILL "$pid"
+    ended server signal KILL
+    kill -USR1 "$child"
+    peer_saw fin 6
+}
+
+# Root's rights but for the one to look at everybody.
+without_ptrace_right() {
+    with_wrapper
+    requires setpriv
+    [[ $(id -u) = 0 ]] || skip 'needs root'
+    rightless=(setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace)
+}
+
+@test "what a process may have that cannot be looked at is left alone, and that is said" {
+    local -a rightless
+    without_ptrace_right
+    start server "$PROGRAMS/outcome" server.status "${rightless[@]}" "$TRUEFIN" run --log "$PWD/log" -- "$PROGRAMS/server-static" \
+        accept write:Hello. fork{ hide await_orphaned write:Bye. close exit:0 } pause
+    find_port server
+    connect_peer
+    server_said ready
+    local child
+    child=$(pgrep -P "$(pid_of server)")
+    wait_until hidden "$child"
+    kill_server KILL
+    peer_saw fin 10
+    run -0 cat log
+    assert_output --partial 'note="another process, whose descriptors cannot be seen, may have them too: nothing was changed"'
+}
+
+# PID is not to be looked at: its directory is root's.
+hidden() {
+    ! "${rightless[@]}" readlink "/proc/$1/fd/1"
+}
+
+@test "what a program was born with is left alone if its parent, which is not watched, cannot be looked at" {
+    local -a rightless
+    without_ptrace_right
+    start server "$PROGRAMS/outcome" server.status "$PROGRAMS/server-static" accept write:Hello. hide \
+        fork{ onto:0 "exec:${rightless[*]} $TRUEFIN run -- $PROGRAMS/server-static inherit:0 exit:3" } wait write:Bye. close exit:0
+    find_port server
+    connect_peer
+    peer_saw fin 10
+}
+
+@test "a process above the parent that has the connection keeps it" {
+    start server "$PROGRAMS/outcome" server.status "$PROGRAMS/server-static" accept write:Hello. \
+        fork{ onto:0 fork{ "exec:$TRUEFIN run -- $PROGRAMS/server-static inherit:0 exit:3" } close wait } wait write:Bye. close exit:0
+    with_wrapper
+    find_port server
+    connect_peer
+    peer_saw fin 10
+}
+
+@test "a program that was asked to stop and then to abort has not stopped" {
+    watch_static -- accept write:Hello. on:TERM:nothing on:ABRT:exit:2 pause pause
+    connect_peer
+    server_said ready
+    kill_server TERM
+    wait_until handled_once
+    kill_server ABRT
+    peer_saw rst 6
+    ended server exit 2
+}
+
+handled_once() {
+    [[ $(grep -c ready server.out) == 2 ]]
+}
+
 # --- Records ---
 
 @test "a death is recorded, with the program's own pid and name, in a file and on the program's stderr" {

@@ -36,6 +36,7 @@ bool follow_seize(pid_t pid)
     /* No EXITKILL: without us the program goes on. */
     const uintptr_t options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
                               PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+    holders_begin(pid);
     return ptrace(PTRACE_SEIZE, pid, NULL, word(options)) == 0 && task_get(pid);
 }
 
@@ -122,11 +123,15 @@ static struct task *execs(pid_t tid)
     return task;
 }
 
+/* Who is told to abort after all is not asked any more, even if a handler makes a plain exit of it, as Go's
+ * does. */
 static void signalled(const struct task *task, int number)
 {
     if ((number == SIGTERM || number == SIGINT) && (config.stop_signals >> number & 1) &&
         proc_handles(task->tid, number))
         task_process(task)->first.asked_to_stop = true;
+    if (number == SIGABRT)
+        task_process(task)->first.asked_to_stop = false;
 }
 
 static bool is_fault(int number)
@@ -176,6 +181,14 @@ static bool is_birth(int event)
     return event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE;
 }
 
+/* It is known from now on: its parent may die before anything is heard of it. */
+static void born(const struct task *parent, pid_t tid)
+{
+    const struct task *child = task_get(tid);
+    if (parent && child)
+        task_forks(task_process(child), task_process(parent));
+}
+
 /* CODE is what siginfo_t tells of a stop: the signal, and the event above it. */
 static void stopped(pid_t tid, int code)
 {
@@ -189,12 +202,13 @@ static void stopped(pid_t tid, int code)
     if (event == PTRACE_EVENT_EXEC) {
         task = execs(tid);
         if (task && runs_tracer(tid)) {
+            holders_share(tid);
             task_forget(task);
             ptrace(PTRACE_DETACH, tid, NULL, NULL);
             return;
         }
     } else if (is_birth(event)) {
-        task_get((pid_t)message(tid)); /* its parent may die before anything is heard of it */
+        born(task, (pid_t)message(tid));
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
     } else if (event == 0 && task) {

@@ -21,6 +21,12 @@ static struct {
     bool failed;
 } all;
 
+/* What processes have that are not watched. */
+static struct {
+    ino_t *at;
+    size_t count;
+} outside;
+
 static void note(ino_t inode, pid_t pid)
 {
     if (all.count == all.room) {
@@ -42,12 +48,16 @@ static void see_link(void *data, int directory, const char *name)
     ino_t inode = sockets_inode(directory, name);
     if (inode)
         note(inode, process->first.tid);
+    else if (proc_is_hidden(process->first.tid))
+        all.failed = true;
 }
 
 static void see_thread(void *data, int directory, const char *name)
 {
     (void)directory;
-    proc_each((pid_t)strtol(name, NULL, 10), "fd", see_link, data);
+    pid_t thread = (pid_t)strtol(name, NULL, 10);
+    if (!proc_each(thread, "fd", see_link, data) && proc_is_hidden(thread))
+        all.failed = true;
 }
 
 /* When the first thread has ended, /proc tells nothing of the process as a whole. */
@@ -55,8 +65,8 @@ static void see_process(struct process *process)
 {
     if (process->first.exiting)
         proc_each(process->first.tid, "task", see_thread, process);
-    else
-        proc_each(process->first.tid, "fd", see_link, process);
+    else if (!proc_each(process->first.tid, "fd", see_link, process) && proc_is_hidden(process->first.tid))
+        all.failed = true;
 }
 
 static int by_inode(const void *left, const void *right)
@@ -90,12 +100,62 @@ static size_t first_of(ino_t inode)
 
 bool holders_have(ino_t inode, pid_t but)
 {
+    for (size_t i = 0; i < outside.count; i++)
+        if (outside.at[i] == inode)
+            return true;
     if (!all.known)
         look();
     for (size_t i = first_of(inode); i < all.count && all.at[i].inode == inode; i++)
         if (all.at[i].pid != but && task_lives(all.at[i].pid))
             return true;
     return all.failed;
+}
+
+bool holders_are_hidden(void)
+{
+    return all.failed;
+}
+
+static void share(const struct sockets *sockets, bool excluded)
+{
+    ino_t *more = realloc(outside.at, (outside.count + sockets->count) * sizeof *more);
+    if (!more)
+        return;
+    outside.at = more;
+    for (size_t i = 0; i < sockets->count; i++)
+        if (sockets->at[i].excluded || !excluded)
+            outside.at[outside.count++] = sockets->at[i].inode;
+}
+
+void holders_share(pid_t pid)
+{
+    struct sockets sockets;
+    sockets_of(&sockets, pid, 0);
+    if (sockets.count)
+        share(&sockets, false);
+    free(sockets.at);
+}
+
+static bool is_hidden(pid_t pid)
+{
+    struct sockets sockets;
+    bool hidden = !sockets_of(&sockets, pid, 0) && proc_is_hidden(pid);
+    free(sockets.at);
+    return hidden;
+}
+
+void holders_begin(pid_t pid)
+{
+    struct sockets sockets;
+    pid_t above = proc_pid(pid, "PPid");
+    sockets_of(&sockets, pid, 0);
+    if (sockets.count) {
+        const bool hidden = above && is_hidden(above);
+        while (above && (above = proc_pid(above, "PPid")))
+            sockets_exclude(&sockets, above);
+        share(&sockets, !hidden);
+    }
+    free(sockets.at);
 }
 
 void holders_forget(void)

@@ -8,9 +8,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Has a process other than BUT, with a living thread, the socket? True if that cannot be told for want of
- * memory. */
+/* Has a process other than BUT, with a living thread, the socket? True if that cannot be told: see below. */
 bool holders_have(ino_t inode, pid_t but);
+
+/* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket.
+ */
+bool holders_are_hidden(void);
+
+/* The sockets that PID has now are from now on in the hands of processes that are not watched, too. */
+void holders_share(pid_t pid);
+
+/*
+ * PID begins to be watched: of the sockets that it was born with, those that its parent may have, where that
+ * cannot be looked at, or that others above it have, are in their hands. What the parent has can be asked
+ * later.
+ */
+void holders_begin(pid_t pid);
 
 /* What was looked up is not true any more. */
 void holders_forget(void);

@@ -120,21 +120,26 @@ static void exclude_shared(struct sockets *sockets, const struct process *proces
 }
 
 /* With "stderr" a record goes to what the dying process has there; this process keeps no copy of it. */
-static void record(pid_t pid, int pidfd, enum event event, const unsigned count[ENDINGS])
+static void record(pid_t pid, int pidfd, enum event event, const unsigned count[ENDINGS], bool hidden)
 {
     char name[PROC_NAME];
     proc_name(name, pid);
     record_about(pid, name, "watch");
     int theirs = (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0);
     int nothing = dup(STDERR_FILENO);
-    if (theirs >= 0)
+    if (theirs >= 0 && nothing >= 0)
         dup2(theirs, STDERR_FILENO);
     if (count)
         record_death(event, count);
     else
         record_note("a process died whose descriptors cannot be seen: nothing was changed");
-    dup2(nothing, STDERR_FILENO);
-    close(nothing);
+    if (hidden)
+        record_note(
+            "another process, whose descriptors cannot be seen, may have them too: nothing was changed");
+    if (nothing >= 0) {
+        dup2(nothing, STDERR_FILENO);
+        close(nothing);
+    }
     close(theirs);
     record_about(0, NULL, NULL);
 }
@@ -147,9 +152,11 @@ void judge_death(struct process *process, pid_t thread, int status, bool last)
     unsigned count[ENDINGS + 1] = {0};
     struct sockets sockets;
     bool seen = sockets_of(&sockets, thread, 0);
+    bool hidden = false;
     listeners_forget();
     if (changes_any(&sockets, &death)) {
         exclude_shared(&sockets, process, thread);
+        hidden = holders_are_hidden();
         for (size_t i = 0; i < sockets.count; i++)
             if (!sockets.at[i].excluded)
                 count[decide(&death, &sockets.at[i], true)]++;
@@ -157,7 +164,7 @@ void judge_death(struct process *process, pid_t thread, int status, bool last)
     free(sockets.at);
     process->first.judged = true;
     if (last)
-        record(process->first.tid, death.pidfd, death.event, seen ? count : NULL);
+        record(process->first.tid, death.pidfd, death.event, seen ? count : NULL, hidden);
     close(death.pidfd);
 }
 

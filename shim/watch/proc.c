@@ -1,5 +1,6 @@
 #include "proc.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -135,6 +136,12 @@ long proc_number(const char *path)
 {
     char text[PATH_SIZE];
     return read_text(text, sizeof text, path) ? strtol(text, NULL, 10) : -1;
+}
+
+/* One that ends has given up its memory first, and belongs to root from then on. */
+bool proc_is_hidden(pid_t pid)
+{
+    return (errno == EACCES || errno == EPERM) && proc_pid(pid, "VmSize");
 }
 
 struct entry { /* getdents64(2) */

@@ -38,7 +38,12 @@ bool proc_is_ours(void);
 /* The number in the file at PATH, as in /proc/sys; -1 if unknown. */
 long proc_number(const char *path);
 
-/* Calls SEE for every number in the directory /proc/PID/WHAT. False if that cannot be read. */
+/* Has the last call failed, by errno, because PID may not be looked at (ptrace(2), access mode checking), and
+ * not because it ends? */
+bool proc_is_hidden(pid_t pid);
+
+/* Calls SEE for every number in the directory /proc/PID/WHAT. False if that cannot be read; errno says why.
+ */
 bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
                void *data);
 

@@ -58,7 +58,8 @@ static void leave(int channel)
     config_degrade(STATE_ON);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        dup2(nothing, fd);
+        if (dup2(nothing, fd) < 0)
+            close(fd);
     if (nothing > STDERR_FILENO)
         close(nothing);
     if (chdir("/") != 0)

@@ -2,6 +2,7 @@
 
 #include "proc.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@ ino_t sockets_inode(int directory, const char *name)
 {
     static const char prefix[] = "socket:[";
     char link[LINK_SIZE];
+    errno = 0;
     ssize_t size = readlinkat(directory, name, link, sizeof link - 1);
     link[size < 0 ? 0 : size] = '\0';
     return strncmp(link, prefix, sizeof prefix - 1) == 0 ? strtoul(link + sizeof prefix - 1, NULL, 10) : 0;
@@ -29,9 +31,13 @@ static void collect(void *data, int directory, const char *name)
 {
     struct collection *to = data;
     int fd = (int)strtol(name, NULL, 10);
-    ino_t inode = fd >= to->from ? sockets_inode(directory, name) : 0;
-    if (!inode)
+    if (fd < to->from)
         return;
+    ino_t inode = sockets_inode(directory, name);
+    if (!inode) {
+        to->failed |= errno == EACCES || errno == EPERM;
+        return;
+    }
     if (to->sockets->count == to->room) {
         size_t room = to->room ? 2 * to->room : LINK_SIZE;
         struct socket *more = realloc(to->sockets->at, room * sizeof *more);
@@ -67,11 +73,13 @@ bool sockets_of(struct sockets *out, pid_t thread, int from)
 {
     *out = (struct sockets){0};
     struct collection to = {.sockets = out, .from = from};
-    bool done = proc_each(thread, "fd", collect, &to) && !to.failed;
+    bool done = proc_each(thread, "fd", collect, &to);
     if (out->count > 1)
         qsort(out->at, out->count, sizeof *out->at, by_inode);
     drop_duplicates(out);
-    return done;
+    if (to.failed)
+        errno = EACCES;
+    return done && !to.failed;
 }
 
 static void exclude(struct sockets *sockets, ino_t inode)

@@ -3,6 +3,7 @@
 #include "proc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { CHAINS = 1024 };
 
@@ -79,6 +80,16 @@ void task_execs(struct process *process)
     process->first.exiting = process->first.asked_to_stop = process->first.judged = false;
     process->alive = 1;
     process->foreign = NULL;
+}
+
+void task_forks(struct process *child, const struct process *parent)
+{
+    if (child == parent || child->foreign || !parent->foreign)
+        return;
+    size_t size = sizeof *child->foreign + parent->foreign->count * sizeof *child->foreign->at;
+    child->foreign = malloc(size);
+    if (child->foreign)
+        memcpy(child->foreign, parent->foreign, size);
 }
 
 bool task_lives(pid_t tgid)

@@ -53,6 +53,9 @@ void task_forget(struct task *task);
 /* The process has one thread now, the first, which has execed. */
 void task_execs(struct process *process);
 
+/* CHILD was forked by PARENT: what is not the parent's own is not the child's. */
+void task_forks(struct process *child, const struct process *parent);
+
 /* Calls SEE for every process with a living thread. */
 void task_each_process(void (*see)(struct process *process));
 

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -779,6 +780,13 @@ static void drop_root(const char *arg)
 
 /* --- Other programs, and other places in the tree --- */
 
+/* As a program without the right to read its own file: others may not look at it (ptrace(2)). */
+static void hide(const char *arg)
+{
+    (void)arg;
+    must(prctl(PR_SET_DUMPABLE, 0), "PR_SET_DUMPABLE");
+}
+
 static void do_daemon(const char *arg)
 {
     (void)arg;
@@ -956,6 +964,7 @@ static const struct operation {
     {"watch_others", watch_others},
     {"await_others", await_others},
     {"drop_root", drop_root},
+    {"hide", hide},
     {"daemon", do_daemon},
     {"setsid", do_setsid},
     {"system", do_system},
