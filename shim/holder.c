@@ -14,6 +14,13 @@
 
 enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
+/* Closed by real(close), so not opened by a library that was loaded besides, which would not hear of the end.
+ */
+static int open_file(const char *path, int flags)
+{
+    return (int)real(syscall)(SYS_openat, AT_FDCWD, path, flags | O_RDONLY | O_CLOEXEC);
+}
+
 /* Does the file at PATH contain TEXT? Read in pieces, for a signal handler may have little stack. */
 static bool contains(const char *path, const char *text)
 {
@@ -21,7 +28,7 @@ static bool contains(const char *path, const char *text)
     size_t kept = 0;
     ssize_t size;
     bool found = false;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path, 0);
     if (fd < 0)
         return false;
     while (!found && (size = read(fd, buffer + kept, BUFFER_SIZE - kept)) > 0) {
@@ -105,7 +112,7 @@ static enum answer in_proc(pid_t pid, int fd)
     if (!link_of(wanted, AT_FDCWD, path))
         return UNKNOWN;
     proc_path(path, pid, "/fd", -1);
-    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int directory = open_file(path, O_DIRECTORY);
     if (directory < 0)
         return UNKNOWN;
     enum answer answer = listed(directory, wanted);
