@@ -17,8 +17,9 @@ setup() {
 
 teardown() {
     [[ -z ${manager:-} ]] || systemctl exit || true
-    [[ -z ${manager:-} ]] || wait_until gone "$manager"
-    cat manager.err
+    # It removes its cgroup after that.
+    [[ -z ${manager:-} ]] || ! wait_until gone "$manager" || wait "$script" || true
+    [[ ! -e manager.err ]] || cat manager.err
     stop_all
 }
 
@@ -38,7 +39,8 @@ unit() {
 # Starts systemd with the units. Sets $manager to its pid.
 boot() {
     start manager "$BATS_TEST_DIRNAME/manager.sh" "$PWD/units"
-    wait_until systemctl_answers "$started_pid"
+    script=$started_pid
+    wait_until systemctl_answers "$script"
 }
 
 systemctl_answers() {
