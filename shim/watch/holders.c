@@ -52,12 +52,17 @@ static void see_link(void *data, int directory, const char *name)
         all.failed = true;
 }
 
+/* PID is the process or, where that tells nothing, one of its threads. */
+static void see_links(pid_t pid, struct process *process)
+{
+    if (!proc_each(pid, "fd", see_link, process) && proc_is_hidden(pid))
+        all.failed = true;
+}
+
 static void see_thread(void *data, int directory, const char *name)
 {
     (void)directory;
-    pid_t thread = (pid_t)strtol(name, NULL, 10);
-    if (!proc_each(thread, "fd", see_link, data) && proc_is_hidden(thread))
-        all.failed = true;
+    see_links((pid_t)strtol(name, NULL, 10), data);
 }
 
 /* When the first thread has ended, /proc tells nothing of the process as a whole. */
@@ -65,8 +70,8 @@ static void see_process(struct process *process)
 {
     if (process->first.exiting)
         proc_each(process->first.tid, "task", see_thread, process);
-    else if (!proc_each(process->first.tid, "fd", see_link, process) && proc_is_hidden(process->first.tid))
-        all.failed = true;
+    else
+        see_links(process->first.tid, process);
 }
 
 static int by_inode(const void *left, const void *right)
