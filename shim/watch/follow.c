@@ -3,6 +3,7 @@
 #include "holders.h"
 #include "judge.h"
 #include "proc.h"
+#include "resume.h"
 #include "startup.h"
 #include "task.h"
 #include "tracers.h"
@@ -23,7 +24,7 @@ enum { NATIVE = AUDIT_ARCH_AARCH64 };
 enum { NATIVE = AUDIT_ARCH_X86_64 };
 #endif
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, SYSCALL_STOP = SIGTRAP | 0x80 }; /* PTRACE_O_TRACESYSGOOD */
 
 /* What ptrace(2) wants as pointers. */
 static void *word(uintptr_t value)
@@ -35,15 +36,15 @@ bool follow_seize(pid_t pid)
 {
     /* No EXITKILL: without us the program goes on. */
     const uintptr_t options = PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE |
-                              PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT;
+                              PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT | PTRACE_O_TRACESYSGOOD;
     holders_begin(pid);
     return ptrace(PTRACE_SEIZE, pid, NULL, word(options)) == 0 && task_get(pid);
 }
 
 /* ESRCH: it was killed meanwhile, and waitpid will tell. */
-static void go_on(pid_t tid, int number)
+static void go_on(pid_t tid, const struct task *task, int number)
 {
-    ptrace(PTRACE_CONT, tid, NULL, word((uintptr_t)number));
+    ptrace(task && task->call ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, word((uintptr_t)number));
 }
 
 static unsigned long message(pid_t tid)
@@ -194,6 +195,7 @@ static void stopped(pid_t tid, int code)
 {
     int number = code & UINT8_MAX;
     int event = code >> 8;
+    int delivered = event == 0 && code != SYSCALL_STOP ? number : 0;
     struct task *task = task_get(tid);
     if (event == PTRACE_EVENT_STOP && stops(number)) {
         ptrace(PTRACE_LISTEN, tid, NULL, NULL);
@@ -211,14 +213,19 @@ static void stopped(pid_t tid, int code)
         born(task, (pid_t)message(tid));
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
+    } else if (event == PTRACE_EVENT_STOP && task) {
+        resume_at_signal(task, 0);
+    } else if (code == SYSCALL_STOP && task) {
+        resume_at_syscall(task);
     } else if (event == 0 && task) {
         if (dies_untraced(tid, number)) {
             release(task, number);
             return;
         }
         signalled(task, number);
+        delivered = resume_at_signal(task, number);
     }
-    go_on(tid, event == 0 ? number : 0);
+    go_on(tid, task, delivered);
 }
 
 static bool has_stopped(const siginfo_t *info)

@@ -9,13 +9,12 @@
 #include "sockets.h"
 #include "startup.h"
 
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { THREAD_TOO = O_EXCL, LAST_SIGNAL = 63 }; /* PIDFD_THREAD, Linux 6.9 */
+enum { LAST_SIGNAL = 63 };
 
 /* DESIGN section "Deaths", for a status as wait(2) gives it. */
 static enum event event_of(const struct process *process, int status)
@@ -35,13 +34,6 @@ bool judge_cares(const struct process *process, int status)
         if (config.policy->rules[i].endings.of[event] != ENDING_KEEP)
             return true;
     return false;
-}
-
-/* Before Linux 6.9 only the first thread can be named; its descriptors are gone if it has ended before. */
-static int open_pidfd(pid_t thread, pid_t tgid)
-{
-    int fd = (int)syscall(SYS_pidfd_open, thread, THREAD_TOO);
-    return fd >= 0 ? fd : (int)syscall(SYS_pidfd_open, tgid, 0);
 }
 
 static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)
@@ -146,9 +138,8 @@ static void record(pid_t pid, int pidfd, enum event event, const unsigned count[
 
 void judge_death(struct process *process, pid_t thread, int status, bool last)
 {
-    const struct death death = {.pidfd = open_pidfd(thread, process->first.tid),
-                                .thread = thread,
-                                .event = event_of(process, status)};
+    const struct death death = {
+        .pidfd = proc_open(thread, process->first.tid), .thread = thread, .event = event_of(process, status)};
     unsigned count[ENDINGS + 1] = {0};
     struct sockets sockets;
     bool seen = sockets_of(&sockets, thread, 0);
@@ -186,7 +177,7 @@ void judge_exec(struct process *process)
     struct inodes *foreign =
         sockets.count ? malloc(sizeof *foreign + sockets.count * sizeof *foreign->at) : NULL;
     if (foreign) {
-        int pidfd = open_pidfd(pid, pid);
+        int pidfd = proc_open(pid, pid);
         foreign->count = 0;
         for (size_t i = 0; i < sockets.count; i++)
             if (is_connection(pidfd, &sockets.at[i]))

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
 enum { PATH_SIZE = 64, STATUS_SIZE = 8192, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
 
 /* Reads the file at PATH as text, as much as fits. */
@@ -51,11 +53,27 @@ pid_t proc_pid(pid_t pid, const char *name)
     return value ? (pid_t)strtol(value, NULL, 10) : 0;
 }
 
-bool proc_handles(pid_t pid, int number)
+static bool has_signal(pid_t pid, const char *name, int number)
 {
     char text[STATUS_SIZE];
-    const char *value = field(text, pid, "SigCgt");
+    const char *value = field(text, pid, name);
     return value && (strtoull(value, NULL, 16) >> (number - 1) & 1);
+}
+
+bool proc_handles(pid_t pid, int number)
+{
+    return has_signal(pid, "SigCgt", number);
+}
+
+/* For process 1 of a pid namespace the kernel has no other default than to ignore (pid_namespaces(7)). */
+bool proc_ignores(pid_t pid, int number)
+{
+    if (has_signal(pid, "SigIgn", number))
+        return true;
+    if (number != SIGCHLD && number != SIGCONT && number != SIGURG && number != SIGWINCH &&
+        !proc_is_init(pid))
+        return false;
+    return !proc_handles(pid, number);
 }
 
 /* The field has a number for each namespace, the innermost last. */
@@ -68,6 +86,12 @@ bool proc_is_init(pid_t pid)
     text[value - text + (ptrdiff_t)strcspn(value, "\n")] = '\0';
     const char *last = strrchr(value, '\t');
     return strtol(last ? last : value, NULL, 10) == 1;
+}
+
+int proc_open(pid_t thread, pid_t tgid)
+{
+    int fd = (int)syscall(SYS_pidfd_open, thread, THREAD_TOO);
+    return fd >= 0 ? fd : (int)syscall(SYS_pidfd_open, tgid, 0);
 }
 
 long proc_syscall(pid_t thread)

@@ -17,8 +17,15 @@ pid_t proc_pid(pid_t pid, const char *name);
 /* Has PID a handler for the signal? */
 bool proc_handles(pid_t pid, int number);
 
+/* Is the signal without effect on PID: ignored, or ignored unless there is a handler? */
+bool proc_ignores(pid_t pid, int number);
+
 /* Is PID, or the process that it is a thread of, process 1 of a pid namespace? */
 bool proc_is_init(pid_t pid);
+
+/* A pidfd of the thread; before Linux 6.9, which cannot name others than the first, of its process, which has
+ * no descriptors any more if its first thread has ended. -1 with errno. */
+int proc_open(pid_t thread, pid_t tgid);
 
 /* The system call that the stopped thread is in; -1: none, or unknown. */
 long proc_syscall(pid_t thread);

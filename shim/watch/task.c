@@ -71,12 +71,15 @@ void task_forget(struct task *task)
     *place_of(task->tid) = task->next;
     if (is_first(task))
         free(((struct process *)task)->foreign);
+    free(task->call);
     free(task);
 }
 
 void task_execs(struct process *process)
 {
     free(process->foreign);
+    free(process->first.call);
+    process->first.call = NULL;
     process->first.exiting = process->first.asked_to_stop = process->first.judged = false;
     process->alive = 1;
     process->foreign = NULL;

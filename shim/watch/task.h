@@ -10,6 +10,7 @@
 /* There may be ten thousand, so they are small. */
 struct task {
     struct task *next;
+    struct call *call; /* one that goes on after a signal without effect: resume.h; NULL for none */
     pid_t tid;
     pid_t tgid;
     uint16_t code;    /* what it has stopped for, until that is seen to; else 0 */
