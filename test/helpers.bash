@@ -113,7 +113,8 @@ start() {
 stop_all() {
     local leader
     for leader in "${started[@]}"; do
-        kill -KILL -- "-$leader" 2>/dev/null || true
+        # By its own number it may not lead a session yet.
+        kill -KILL -- "-$leader" 2>/dev/null || kill -KILL "$leader" 2>/dev/null || true
         wait "$leader" 2>/dev/null || true
     done
     started=()

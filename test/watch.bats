@@ -243,9 +243,9 @@ hidden() {
 }
 
 @test "a process above the parent that has the connection keeps it" {
+    with_wrapper
     start server "$PROGRAMS/outcome" server.status "$PROGRAMS/server-static" accept write:Hello. \
         fork{ onto:0 fork{ "exec:$TRUEFIN run -- $PROGRAMS/server-static inherit:0 exit:3" } close wait } wait write:Bye. close exit:0
-    with_wrapper
     find_port server
     connect_peer
     peer_saw fin 10
