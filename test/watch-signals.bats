@@ -28,10 +28,11 @@ for_x86_64() {
 @test "a blocking transfer is as long as it was asked to be, and its bytes are in order" {
     for_x86_64
     local operation number
-    for operation in write send sendfile pipe; do
+    for operation in write send sendfile pipe terminal trickle; do
         both 'sent: 8388608' "$operation"
     done
     both $'received: 100\nas sent' receive
+    both 'random: 8388608' random
     for number in "$(kill -l HUP)" "$(kill -l CHLD)" "$(kill -l CONT)" "$(kill -l URG)"; do
         both 'sent: 8388608' write "$number"
     done
@@ -59,6 +60,19 @@ for_x86_64() {
     for_x86_64
     both 'then: 0' broken
     both 'told: -1 ECONNRESET' reset
+    both 'a part, SIGPIPE not pending' blocked-sigpipe
+}
+
+@test "what else ends a call early still does: urgent data, a fault, job control" {
+    for_x86_64
+    both 'received: 50' urgent
+    both 'a part' fault
+    both 'ready: -1 EINTR' stopped
+}
+
+@test "an action that changes meanwhile does not confuse a call with a handler" {
+    for_x86_64
+    both 'wrong: 0' toggle
 }
 
 @test "a call that waits goes on waiting" {

@@ -3,7 +3,10 @@
 #include "proc.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -12,30 +15,32 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CODE_64 = 0x33, FLAGS = 3, PATH_SIZE = 64 };
+enum { CODE_64 = 0x33, FLAGS = 4, PATH_SIZE = 64, MEMORY_DEVICES = 1 };
+enum { MOST = 0x7ffff000 }; /* of one transfer: write(2) */
 enum { MS_PER_S = 1000, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 static const struct call_kind kinds[] = {
-    {SYS_epoll_wait, MILLISECONDS, .at = 3},
-    {SYS_epoll_pwait, MILLISECONDS, .at = 3},
-    {SYS_epoll_pwait2, TIMESPEC, .at = 3},
-    {SYS_io_getevents, TIMESPEC, .at = 4},
-    {SYS_rt_sigtimedwait, TIMESPEC, .at = 2, .late = -EAGAIN},
+    {SYS_epoll_wait, MILLISECONDS, .at = 4},
+    {SYS_epoll_pwait, MILLISECONDS, .at = 4},
+    {SYS_epoll_pwait2, TIMESPEC, .at = 4},
+    {SYS_io_getevents, TIMESPEC, .at = 5},
+    {SYS_rt_sigtimedwait, TIMESPEC, .at = 3, .late = -EAGAIN},
     {SYS_semop, NONE, .late = 0},
-    {SYS_semtimedop, TIMESPEC, .at = 3, .late = -EAGAIN},
-    {SYS_fallocate, NONE, .late = 0},
-    {SYS_accept, RECEIVING, .late = -EAGAIN},
-    {SYS_accept4, RECEIVING, .late = -EAGAIN},
-    {SYS_read, RECEIVING, .late = -EAGAIN},
-    {SYS_readv, RECEIVING, .late = -EAGAIN},
-    {SYS_recvfrom, RECEIVING, .late = -EAGAIN, .length = 2, .buffer = 1},
-    {SYS_recvmsg, RECEIVING, .late = -EAGAIN},
-    {SYS_connect, SENDING, .late = -EINPROGRESS},
-    {SYS_write, SENDING, .late = -EAGAIN, .length = 2, .buffer = 1},
-    {SYS_writev, SENDING, .late = -EAGAIN},
-    {SYS_sendto, SENDING, .late = -EAGAIN, .length = 2, .buffer = 1},
-    {SYS_sendmsg, SENDING, .late = -EAGAIN},
-    {SYS_sendfile, SENDING, .late = -EAGAIN, .length = 3},
+    {SYS_semtimedop, TIMESPEC, .at = 4, .late = -EAGAIN},
+    {SYS_accept, RECEIVING, .at = 1, .late = -EAGAIN},
+    {SYS_accept4, RECEIVING, .at = 1, .late = -EAGAIN},
+    {SYS_read, RECEIVING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_readv, RECEIVING, .at = 1, .late = -EAGAIN},
+    {SYS_recvfrom, RECEIVING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_recvmsg, RECEIVING, .at = 1, .late = -EAGAIN},
+    {SYS_connect, SENDING, .at = 1, .late = -EINPROGRESS},
+    {SYS_write, SENDING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_writev, SENDING, .at = 1, .late = -EAGAIN},
+    {SYS_sendto, SENDING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_sendmsg, SENDING, .at = 1, .late = -EAGAIN},
+    {SYS_sendfile, SENDING, .at = 1, .late = -EAGAIN, .length = 4},
+    {SYS_copy_file_range, SENDING, .at = 3, .length = 5},
+    {SYS_getrandom, NONE, .length = 2, .buffer = 1},
 };
 
 const struct call_kind *calls_kind(const struct user_regs_struct *regs)
@@ -46,11 +51,17 @@ const struct call_kind *calls_kind(const struct user_regs_struct *regs)
     return NULL;
 }
 
-unsigned long long *calls_argument(struct user_regs_struct *regs, int at)
+static unsigned long long *place_of(struct user_regs_struct *regs, int at)
 {
     unsigned long long *const places[] = {&regs->rdi, &regs->rsi, &regs->rdx,
                                           &regs->r10, &regs->r8,  &regs->r9};
-    return places[at];
+    return places[at - 1];
+}
+
+static unsigned long long argument(const struct user_regs_struct *regs, int at)
+{
+    struct user_regs_struct copy = *regs;
+    return *place_of(&copy, at);
 }
 
 unsigned long long calls_done(const struct user_regs_struct *regs)
@@ -59,10 +70,16 @@ unsigned long long calls_done(const struct user_regs_struct *regs)
     return result > 0 ? (unsigned long long)result : 0;
 }
 
-/* Flags with which a part and the rest are not the same as the whole. */
-static bool can_be_split(const struct call_kind *kind, struct user_regs_struct *regs)
+static unsigned long long whole(const struct call_kind *kind, const struct user_regs_struct *regs)
 {
-    const int flags = (int)*calls_argument(regs, FLAGS);
+    const unsigned long long length = kind->length ? argument(regs, kind->length) : 0;
+    return length < MOST ? length : MOST;
+}
+
+/* Flags with which a part and the rest are not the same as the whole. */
+static bool can_be_split(const struct call_kind *kind, const struct user_regs_struct *regs)
+{
+    const int flags = (int)argument(regs, FLAGS);
     if (kind->number == SYS_recvfrom)
         return (flags & (MSG_WAITALL | MSG_PEEK | MSG_OOB | MSG_ERRQUEUE)) == MSG_WAITALL;
     if (kind->number == SYS_sendto)
@@ -70,12 +87,12 @@ static bool can_be_split(const struct call_kind *kind, struct user_regs_struct *
     return true;
 }
 
-bool calls_is_cut(const struct call_kind *kind, struct user_regs_struct *regs)
+bool calls_is_cut(const struct call_kind *kind, const struct user_regs_struct *regs)
 {
     const unsigned long long part = calls_done(regs);
     if ((long long)regs->rax == -EINTR)
         return true;
-    return kind->length && part && part < *calls_argument(regs, kind->length) && can_be_split(kind, regs);
+    return part && part < whole(kind, regs) && can_be_split(kind, regs);
 }
 
 static int64_t milliseconds(const struct timespec *time)
@@ -92,40 +109,75 @@ int64_t calls_now(void)
     return milliseconds(&time);
 }
 
-static int64_t of_socket(int socket, int option)
+static int number_option(int socket, int option)
+{
+    int value = 0;
+    socklen_t size = sizeof value;
+    return getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/* Messages have no parts, and before urgent data a short count is meant. */
+static bool has_rest(int socket, const struct call_kind *kind)
+{
+    int urgent = 0;
+    if (kind->number == SYS_read || number_option(socket, SO_TYPE) != SOCK_STREAM)
+        return false;
+    return kind->timeout == SENDING || ioctl(socket, SIOCATMARK, &urgent) != 0 || !urgent;
+}
+
+static int64_t of_socket(int socket, const struct call_kind *kind, bool has_part)
 {
     struct timeval time = {0};
     socklen_t size = sizeof time;
-    getsockopt(socket, SOL_SOCKET, option, &time, &size);
+    if (socket < 0 || (has_part && !has_rest(socket, kind)))
+        return CALLS_UNFIT;
+    getsockopt(socket, SOL_SOCKET, kind->timeout == RECEIVING ? SO_RCVTIMEO : SO_SNDTIMEO, &time, &size);
     const struct timespec exact = {time.tv_sec, time.tv_usec * NS_PER_US};
     return time.tv_sec || time.tv_usec ? milliseconds(&exact) : CALLS_NEVER;
 }
 
-/* Messages are not split, and of other files than these nobody waits for the whole. */
-static int64_t of_descriptor(int fd, int option, bool has_part)
-{
-    struct stat status;
-    int type = 0;
-    socklen_t size = sizeof type;
-    if (fd < 0 || fstat(fd, &status) != 0)
-        return CALLS_UNFIT;
-    if (S_ISFIFO(status.st_mode))
-        return CALLS_NEVER;
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || (has_part && type != SOCK_STREAM))
-        return CALLS_UNFIT;
-    return of_socket(fd, option);
-}
-
-static int64_t of_copy(pid_t thread, pid_t tgid, int number, int option, bool has_part)
+static int64_t of_copy(pid_t thread, pid_t tgid, int number, const struct call_kind *kind, bool has_part)
 {
     int pidfd = proc_open(thread, tgid);
     int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-    const int64_t time = of_descriptor(fd, option, has_part);
+    const int64_t time = of_socket(fd, kind, has_part);
     if (fd >= 0)
         close(fd);
     if (pidfd >= 0)
         close(pidfd);
     return time;
+}
+
+/* Asks no file system, which may be one of the program's own: not for attributes, and by no close(2) of a
+ * copy. */
+static struct statx look_at(pid_t thread, int fd)
+{
+    char path[PATH_SIZE];
+    struct statx file = {0};
+    snprintf(path, sizeof path, "/proc/%d/fd/%d", thread, fd);
+    statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_TYPE, &file);
+    return file;
+}
+
+/* Who reads waits for the whole only of devices like /dev/urandom; EINTR may be a file system's own. */
+static int64_t of_file(const struct statx *file, const struct call_kind *kind, bool has_part)
+{
+    const bool is_memory = S_ISCHR(file->stx_mode) && file->stx_rdev_major == MEMORY_DEVICES;
+    return has_part && file->stx_mode && (kind->timeout == SENDING || is_memory) ? CALLS_NEVER : CALLS_UNFIT;
+}
+
+/* If the rest of write(2) brought a blocked SIGPIPE, it would stay pending. */
+static int64_t of_descriptor(pid_t thread, pid_t tgid, const struct call_kind *kind,
+                             const struct user_regs_struct *regs)
+{
+    const int fd = (int)argument(regs, kind->at);
+    const bool has_part = calls_done(regs);
+    const struct statx file = look_at(thread, fd);
+    if (!S_ISSOCK(file.stx_mode))
+        return of_file(&file, kind, has_part);
+    if (has_part && kind->timeout == SENDING && kind->number != SYS_sendto && proc_blocks(thread, SIGPIPE))
+        return CALLS_UNFIT;
+    return of_copy(thread, tgid, fd, kind, has_part);
 }
 
 static int64_t of_timespec(pid_t thread, uintptr_t address)
@@ -140,29 +192,43 @@ static int64_t of_timespec(pid_t thread, uintptr_t address)
     return milliseconds(&time);
 }
 
-int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind, struct user_regs_struct *regs)
+int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind,
+                   const struct user_regs_struct *regs)
 {
-    const unsigned long long value = *calls_argument(regs, kind->at);
-    const bool has_part = calls_done(regs);
     switch (kind->timeout) {
     case MILLISECONDS:
-        return (int)value < 0 ? CALLS_NEVER : (int)value;
+        return (int)argument(regs, kind->at) < 0 ? CALLS_NEVER : (int)argument(regs, kind->at);
     case TIMESPEC:
-        return of_timespec(thread, value);
+        return of_timespec(thread, argument(regs, kind->at));
     case RECEIVING:
-        return of_copy(thread, tgid, (int)value, SO_RCVTIMEO, has_part);
     case SENDING:
-        return of_copy(thread, tgid, (int)value, SO_SNDTIMEO, has_part);
+        return of_descriptor(thread, tgid, kind, regs);
     case NONE:
         break;
     }
     return CALLS_NEVER;
 }
 
-bool calls_is_socket(pid_t thread, struct user_regs_struct *regs)
+void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind, int64_t left)
 {
-    char path[PATH_SIZE];
-    struct stat status;
-    snprintf(path, sizeof path, "/proc/%d/fd/%d", thread, (int)*calls_argument(regs, 0));
-    return stat(path, &status) == 0 && S_ISSOCK(status.st_mode);
+    const unsigned long long part = calls_done(regs);
+    if (kind->length)
+        *place_of(regs, kind->length) = whole(kind, regs) - part;
+    if (kind->buffer)
+        *place_of(regs, kind->buffer) += part;
+    if (part && kind->number == SYS_sendto)
+        *place_of(regs, FLAGS) |= MSG_NOSIGNAL;
+    if (kind->timeout == MILLISECONDS)
+        *place_of(regs, kind->at) = (unsigned long long)left;
+}
+
+bool calls_is_told_once(long long failure)
+{
+    return failure == -ECONNRESET || failure == -ECONNABORTED || failure == -ECONNREFUSED ||
+           failure == -ETIMEDOUT || failure == -EHOSTUNREACH || failure == -ENETUNREACH;
+}
+
+bool calls_sends_to_socket(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs)
+{
+    return kind->timeout == SENDING && S_ISSOCK(look_at(thread, (int)argument(regs, kind->at)).stx_mode);
 }

@@ -13,11 +13,11 @@
 
 enum timeout { NONE, MILLISECONDS, TIMESPEC, RECEIVING, SENDING };
 
-/* Arguments are counted from 0; of those here none is the first. */
+/* Arguments are counted from 1; 0 is none. */
 struct call_kind {
     long number;
     enum timeout timeout;
-    int at;     /* the argument with the time-out; RECEIVING and SENDING have it with the socket */
+    int at;     /* the argument with the time-out, or the descriptor that has it */
     int late;   /* the result when the time is up */
     int length; /* the argument with the length of a transfer that may come out short */
     int buffer; /* the argument with its memory */
@@ -26,24 +26,29 @@ struct call_kind {
 /* What the registers of a stopped thread tell: its call, with the result; NULL for none of these. */
 const struct call_kind *calls_kind(const struct user_regs_struct *regs);
 
-unsigned long long *calls_argument(struct user_regs_struct *regs, int at);
-
 /* How much of a transfer is done. */
 unsigned long long calls_done(const struct user_regs_struct *regs);
 
 /* Has it returned a short count, or EINTR? */
-bool calls_is_cut(const struct call_kind *kind, struct user_regs_struct *regs);
+bool calls_is_cut(const struct call_kind *kind, const struct user_regs_struct *regs);
 
 enum { CALLS_NEVER = -1, CALLS_UNFIT = -2 };
 
 /* The time that a call gives itself, in milliseconds, or CALLS_NEVER; CALLS_UNFIT if the rest of it would not
  * be the same as the whole, or that cannot be told. */
-int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind, struct user_regs_struct *regs);
+int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind,
+                   const struct user_regs_struct *regs);
+
+/* Makes the arguments those of the rest, which has LEFT milliseconds if it has them as an argument. */
+void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind, int64_t left);
+
+/* Has the rest failed for what its socket tells only once? */
+bool calls_is_told_once(long long failure);
+
+/* Is what it sends to a socket? */
+bool calls_sends_to_socket(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs);
 
 /* CLOCK_MONOTONIC, in milliseconds. */
 int64_t calls_now(void);
-
-/* Is the argument 0 a socket of the thread's? */
-bool calls_is_socket(pid_t thread, struct user_regs_struct *regs);
 
 #endif

@@ -24,7 +24,8 @@ enum { NATIVE = AUDIT_ARCH_AARCH64 };
 enum { NATIVE = AUDIT_ARCH_X86_64 };
 #endif
 
-enum { CHUNK = 64, SYSCALL_STOP = SIGTRAP | 0x80 }; /* PTRACE_O_TRACESYSGOOD */
+enum { CHUNK = 64 };
+enum { SYSCALL_STOP = SIGTRAP | 0x80, EXIT_STOP = SIGTRAP | PTRACE_EVENT_EXIT << 8 };
 
 /* What ptrace(2) wants as pointers. */
 static void *word(uintptr_t value)
@@ -41,10 +42,21 @@ bool follow_seize(pid_t pid)
     return ptrace(PTRACE_SEIZE, pid, NULL, word(options)) == 0 && task_get(pid);
 }
 
-/* ESRCH: it was killed meanwhile, and waitpid will tell. */
-static void go_on(pid_t tid, const struct task *task, int number)
+/* It is not in the stop for CODE any more: it runs, as ptrace(2) then says, or has stopped to exit. A SIGTRAP
+ * may have any code that its sender likes. */
+static bool was_killed(pid_t tid, int code)
 {
-    ptrace(task && task->call ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, word((uintptr_t)number));
+    siginfo_t info = {.si_code = 0};
+    if (ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) != 0)
+        return errno == ESRCH;
+    return code != SIGTRAP && code >> 8 != PTRACE_EVENT_EXIT && info.si_code == EXIT_STOP;
+}
+
+/* A stop that nobody has heard of is not to be overrun. One that runs now does not come so far so soon. */
+static void go_on(pid_t tid, const struct task *task, int code, int number)
+{
+    if (!was_killed(tid, code))
+        ptrace(task && task->call ? PTRACE_SYSCALL : PTRACE_CONT, tid, NULL, word((uintptr_t)number));
 }
 
 static unsigned long message(pid_t tid)
@@ -198,6 +210,8 @@ static void stopped(pid_t tid, int code)
     int delivered = event == 0 && code != SYSCALL_STOP ? number : 0;
     struct task *task = task_get(tid);
     if (event == PTRACE_EVENT_STOP && stops(number)) {
+        if (task)
+            resume_at_stop(task);
         ptrace(PTRACE_LISTEN, tid, NULL, NULL);
         return;
     }
@@ -225,7 +239,15 @@ static void stopped(pid_t tid, int code)
         signalled(task, number);
         delivered = resume_at_signal(task, number);
     }
-    go_on(tid, task, delivered);
+    go_on(tid, task, code, delivered);
+}
+
+static void ends(struct task *task, const siginfo_t *info)
+{
+    if (task->tid == task->tgid)
+        judge_unseen(task_process(task),
+                     info->si_code == CLD_EXITED ? info->si_status << 8 : info->si_status);
+    task_forget(task);
 }
 
 static bool has_stopped(const siginfo_t *info)
@@ -245,9 +267,17 @@ static bool look(siginfo_t *info, int flags)
     return result == 0 && info->si_pid;
 }
 
-static void wait_for(pid_t tid)
+static void wait_for_end(pid_t tid)
 {
-    waitid(P_PID, (id_t)tid, NULL, WEXITED | WSTOPPED | WNOHANG | __WALL);
+    waitid(P_PID, (id_t)tid, NULL, WEXITED | WNOHANG | __WALL);
+}
+
+/* What it stops for now, which may be another thing than was seen; 0 if it was killed. */
+static int wait_for_stop(pid_t tid)
+{
+    siginfo_t info = {.si_pid = 0};
+    waitid(P_PID, (id_t)tid, &info, WSTOPPED | WNOHANG | __WALL);
+    return info.si_pid ? info.si_status : 0;
 }
 
 /* Threads that have been waited for, and have not gone on yet. */
@@ -257,7 +287,7 @@ static struct {
     size_t room;
 } queue;
 
-static bool put_off(struct task *task, int code)
+static bool put_off(struct task *task)
 {
     if (queue.count == queue.room) {
         size_t room = queue.room ? 2 * queue.room : CHUNK;
@@ -268,7 +298,7 @@ static bool put_off(struct task *task, int code)
         queue.room = room;
     }
     queue.at[queue.count++] = task->tid;
-    task->code = (uint16_t)code;
+    task->code = (uint16_t)wait_for_stop(task->tid);
     return true;
 }
 
@@ -300,18 +330,16 @@ static void hear(const siginfo_t *info)
     pid_t tid = info->si_pid;
     struct task *task = has_stopped(info) ? task_get(tid) : task_find(tid);
     if (!has_stopped(info)) {
-        wait_for(tid);
+        wait_for_end(tid);
         if (task)
-            task_forget(task);
+            ends(task, info);
         return;
     }
     bool first = !task || task->heard != round_number;
     if (first && task)
         task->heard = round_number;
-    if ((first && info->si_status >> 8 == 0) || !task || !put_off(task, info->si_status))
+    if ((first && info->si_status >> 8 == 0) || !task || !put_off(task))
         stopped(tid, info->si_status);
-    else
-        wait_for(tid);
 }
 
 void follow_all(void)

@@ -159,6 +159,17 @@ void judge_death(struct process *process, pid_t thread, int status, bool last)
     close(death.pidfd);
 }
 
+void judge_unseen(const struct process *process, int status)
+{
+    char name[PROC_NAME];
+    if (process->first.judged || !judge_cares(process, status))
+        return;
+    proc_name(name, process->first.tid);
+    record_about(process->first.tid, name, "watch");
+    record_note("a process was killed before it could be looked at: nothing was changed");
+    record_about(0, NULL, NULL);
+}
+
 /* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. */
 static bool is_connection(int pidfd, const struct socket *socket)
 {

@@ -15,6 +15,9 @@ bool judge_cares(const struct process *process, int status);
  */
 void judge_death(struct process *process, pid_t thread, int status, bool last);
 
+/* PROCESS has died with STATUS, and none of its threads was seen dying: that is recorded. */
+void judge_unseen(const struct process *process, int status);
+
 /* PROCESS has execed: connections above 2 that it still holds were not meant for it, but for LISTEN_FDS. */
 void judge_exec(struct process *process);
 

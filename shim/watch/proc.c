@@ -2,8 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
-enum { PATH_SIZE = 64, STATUS_SIZE = 8192, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
+enum { PATH_SIZE = 64, LINE_SIZE = 256, STATUS_SIZE = 64 << 10, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
 
 /* Reads the file at PATH as text, as much as fits. */
 static bool read_text(char *out, size_t size, const char *path)
@@ -35,55 +35,57 @@ static bool read_of(char *out, size_t size, pid_t pid, const char *what)
     return read_text(out, size, path);
 }
 
-/* The value of a field of /proc/PID/status; NULL if there is none. */
-static const char *field(char text[STATUS_SIZE], pid_t pid, const char *name)
+/* The value of a field of /proc/PID/status; NULL if there is none. Valid until the next call. */
+static char *field(pid_t pid, const char *name)
 {
+    static char text[STATUS_SIZE];
     char wanted[PATH_SIZE];
-    if (!read_of(text, STATUS_SIZE, pid, "status"))
+    if (!read_of(text, sizeof text, pid, "status"))
         return NULL;
     int size = snprintf(wanted, sizeof wanted, "\n%s:\t", name);
-    const char *found = strstr(text, wanted);
+    char *found = strstr(text, wanted);
     return found ? found + size : NULL;
 }
 
 pid_t proc_pid(pid_t pid, const char *name)
 {
-    char text[STATUS_SIZE];
-    const char *value = field(text, pid, name);
+    const char *value = field(pid, name);
     return value ? (pid_t)strtol(value, NULL, 10) : 0;
 }
 
-static bool has_signal(pid_t pid, const char *name, int number)
+/* Is the signal in a set of PID's? */
+static bool has_signal(pid_t pid, const char *set, int number, bool unknown)
 {
-    char text[STATUS_SIZE];
-    const char *value = field(text, pid, name);
-    return value && (strtoull(value, NULL, 16) >> (number - 1) & 1);
+    const char *value = field(pid, set);
+    return value ? strtoull(value, NULL, 16) >> (number - 1) & 1 : unknown;
 }
 
 bool proc_handles(pid_t pid, int number)
 {
-    return has_signal(pid, "SigCgt", number);
+    return has_signal(pid, "SigCgt", number, false);
+}
+
+bool proc_blocks(pid_t thread, int number)
+{
+    return has_signal(thread, "SigBlk", number, true);
 }
 
 /* For process 1 of a pid namespace the kernel has no other default than to ignore (pid_namespaces(7)). */
 bool proc_ignores(pid_t pid, int number)
 {
-    if (has_signal(pid, "SigIgn", number))
-        return true;
-    if (number != SIGCHLD && number != SIGCONT && number != SIGURG && number != SIGWINCH &&
-        !proc_is_init(pid))
+    if (has_signal(pid, "SigCgt", number, true))
         return false;
-    return !proc_handles(pid, number);
+    return number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH ||
+           has_signal(pid, "SigIgn", number, false) || proc_is_init(pid);
 }
 
 /* The field has a number for each namespace, the innermost last. */
 bool proc_is_init(pid_t pid)
 {
-    char text[STATUS_SIZE];
-    const char *value = field(text, pid, "NStgid");
+    char *value = field(pid, "NStgid");
     if (!value)
         return false;
-    text[value - text + (ptrdiff_t)strcspn(value, "\n")] = '\0';
+    value[strcspn(value, "\n")] = '\0';
     const char *last = strrchr(value, '\t');
     return strtol(last ? last : value, NULL, 10) == 1;
 }
@@ -96,7 +98,7 @@ int proc_open(pid_t thread, pid_t tgid)
 
 long proc_syscall(pid_t thread)
 {
-    char text[STATUS_SIZE];
+    char text[LINE_SIZE];
     char *end = text;
     if (!read_of(text, sizeof text, thread, "syscall"))
         return -1;
@@ -115,7 +117,7 @@ void proc_name(char out[PROC_NAME], pid_t pid)
 void proc_program(char *out, size_t size, pid_t pid)
 {
     char path[PATH_SIZE];
-    char target[STATUS_SIZE];
+    char target[PATH_MAX];
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
     ssize_t length = readlink(path, target, sizeof target - 1);
     target[length < 0 ? 0 : length] = '\0';

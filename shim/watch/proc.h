@@ -17,6 +17,9 @@ pid_t proc_pid(pid_t pid, const char *name);
 /* Has PID a handler for the signal? */
 bool proc_handles(pid_t pid, int number);
 
+/* Does the thread block the signal, or may it, because that is unknown? */
+bool proc_blocks(pid_t thread, int number);
+
 /* Is the signal without effect on PID: ignored, or ignored unless there is a handler? */
 bool proc_ignores(pid_t pid, int number);
 

@@ -17,10 +17,10 @@ struct call {
     const struct call_kind *kind;
     int64_t end; /* of its time, by calls_now(); CALLS_NEVER */
     enum {
+        OVER,    /* until the next one begins: signals that are still there do not cut this one */
+        BROKEN,  /* the same, with a SIGPIPE that it would not have brought */
         REWOUND, /* about to begin again */
-        INSIDE,
-        OVER,  /* until the next one begins: signals that are still there do not cut this one */
-        BROKEN /* the same, with a SIGPIPE that it would not have brought */
+        INSIDE
     } state;
 };
 
@@ -46,37 +46,40 @@ static void set_registers(pid_t tid, struct user_regs_struct *regs)
     ptrace(PTRACE_SETREGS, tid, NULL, regs);
 }
 
-/* How much of its time had passed is not known, so that is when it begins. */
-static bool take(struct task *task, const struct call_kind *kind, struct user_regs_struct *regs)
+/* How much of its time had passed is not known, so that is when it begins, and when it has come further. */
+static bool set_end(const struct task *task, struct call *call)
 {
-    const int64_t time = calls_time(task->tid, task->tgid, kind, regs);
-    if (time != CALLS_UNFIT)
-        task->call = malloc(sizeof *task->call);
-    if (!task->call)
-        return false;
-    *task->call = (struct call){.regs = *regs, .kind = kind};
-    task->call->end = time == CALLS_NEVER ? CALLS_NEVER : calls_now() + time;
-    return true;
+    const int64_t time = calls_time(task->tid, task->tgid, call->kind, &call->regs);
+    call->end = time == CALLS_NEVER ? CALLS_NEVER : calls_now() + time;
+    return time != CALLS_UNFIT;
 }
 
-static bool is_late(const struct call *call)
+static struct call *take(const struct task *task, const struct call_kind *kind,
+                         const struct user_regs_struct *regs)
 {
-    return call->end != CALLS_NEVER && calls_now() >= call->end;
+    struct call call = {.regs = *regs, .kind = kind};
+    struct call *taken = set_end(task, &call) ? malloc(sizeof call) : NULL;
+    if (taken)
+        *taken = call;
+    return taken;
+}
+
+/* In milliseconds. */
+static int64_t time_left(const struct call *call)
+{
+    if (call->end == CALLS_NEVER)
+        return CALLS_NEVER;
+    const int64_t left = call->end - calls_now();
+    return left > 0 ? left : 0;
 }
 
 static void rewind_call(pid_t tid, struct call *call)
 {
-    const struct call_kind *kind = call->kind;
     struct user_regs_struct regs = call->regs;
+    calls_make_rest(&regs, call->kind, time_left(call));
     regs.rip -= INSTRUCTION_SIZE;
     regs.rax = regs.orig_rax;
     regs.orig_rax = (unsigned long long)-1;
-    if (kind->length)
-        *calls_argument(&regs, kind->length) -= calls_done(&call->regs);
-    if (kind->buffer)
-        *calls_argument(&regs, kind->buffer) += calls_done(&call->regs);
-    if (kind->timeout == MILLISECONDS && call->end != CALLS_NEVER)
-        *calls_argument(&regs, kind->at) = is_late(call) ? 0 : (unsigned long long)(call->end - calls_now());
     call->state = REWOUND;
     set_registers(tid, &regs);
 }
@@ -91,7 +94,7 @@ static void end_call(pid_t tid, struct call *call)
 /* It was cut: it begins again, unless its time is up. */
 static void go_on(pid_t tid, struct call *call)
 {
-    if (is_late(call) && call->kind->timeout != MILLISECONDS) {
+    if (time_left(call) == 0 && call->kind->timeout != MILLISECONDS) {
         if (!calls_done(&call->regs))
             call->regs.rax = (unsigned long long)call->kind->late;
         end_call(tid, call);
@@ -103,8 +106,11 @@ static void go_on(pid_t tid, struct call *call)
 /* At the end of a call that has gone on, or before it begins again. */
 static int stop_beside(pid_t tid, struct call *call, int number)
 {
-    if (call->state == REWOUND && has_effect(tid, number))
+    if (call->state == REWOUND) {
+        if (!has_effect(tid, number))
+            return 0;
         end_call(tid, call);
+    }
     if (call->state != BROKEN || number != SIGPIPE)
         return number;
     call->state = OVER;
@@ -119,10 +125,22 @@ int resume_at_signal(struct task *task, int number)
     if (ptrace(PTRACE_GETREGS, task->tid, NULL, &regs) != 0)
         return number;
     const struct call_kind *kind = calls_kind(&regs);
-    if (kind && calls_is_cut(kind, &regs) && !has_effect(task->tid, number) &&
-        is_at_instruction(task->tid, &regs) && take(task, kind, &regs))
-        go_on(task->tid, task->call);
-    return number;
+    if (!kind || !calls_is_cut(kind, &regs) || has_effect(task->tid, number) ||
+        !is_at_instruction(task->tid, &regs))
+        return number;
+    task->call = take(task, kind, &regs);
+    if (!task->call)
+        return number;
+    go_on(task->tid, task->call);
+    return 0;
+}
+
+void resume_at_stop(struct task *task)
+{
+    if (!task->call)
+        task->call = calloc(1, sizeof *task->call);
+    else if (task->call->state == REWOUND)
+        end_call(task->tid, task->call);
 }
 
 static bool is_restart(long long failure)
@@ -134,24 +152,24 @@ static bool is_restart(long long failure)
  * The call has returned, with its last part, or because something has interrupted it again. After a first
  * part a failure is left to the next call of the program, if that will find it again.
  */
-static void leave(pid_t tid, struct call *call)
+static void leave(const struct task *task, struct call *call)
 {
     struct user_regs_struct regs;
-    if (ptrace(PTRACE_GETREGS, tid, NULL, &regs) != 0)
+    if (ptrace(PTRACE_GETREGS, task->tid, NULL, &regs) != 0)
         return;
     const unsigned long long before = calls_done(&call->regs);
     const long long result = (long long)regs.rax;
     const bool interrupted = result == -EINTR || is_restart(result);
     if (result >= 0)
         call->regs.rax = before + calls_done(&regs);
-    else if (!before || !(interrupted || result == -EAGAIN || result == -EPIPE))
+    else if (!before || calls_is_told_once(result))
         call->regs.rax = regs.rax;
-    if ((interrupted || result > 0) && calls_is_cut(call->kind, &call->regs)) {
-        go_on(tid, call);
+    if (calls_is_cut(call->kind, &call->regs) && (interrupted || (result > 0 && set_end(task, call)))) {
+        go_on(task->tid, call);
         return;
     }
-    end_call(tid, call);
-    if (result == -EPIPE && before && calls_is_socket(tid, &regs))
+    end_call(task->tid, call);
+    if (result == -EPIPE && before && calls_sends_to_socket(task->tid, call->kind, &call->regs))
         call->state = BROKEN;
 }
 
@@ -161,7 +179,7 @@ void resume_at_syscall(struct task *task)
     if (call && call->state == REWOUND) {
         call->state = INSIDE;
     } else if (call && call->state == INSIDE) {
-        leave(task->tid, call);
+        leave(task, call);
     } else {
         free(call);
         task->call = NULL;

@@ -20,6 +20,9 @@
  * a call, it is to stop at entries and exits. */
 int resume_at_signal(struct task *task, int number);
 
+/* At a stop of job control, which ends a call untraced, too. */
+void resume_at_stop(struct task *task);
+
 /* At a stop at the entry or the exit of a call. */
 void resume_at_syscall(struct task *task);
 

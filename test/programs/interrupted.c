@@ -9,8 +9,10 @@
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <pthread.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,12 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +38,7 @@ enum { US_PER_MS = 1000, MS_PER_S = 1000, NS_PER_MS = 1000000 };
 
 static unsigned char data[WHOLE];
 static int drop = SIGWINCH;
+static int pause_ms; /* of the child between two parts */
 
 /* --- The child --- */
 
@@ -84,6 +90,7 @@ static size_t read_in_rain(int fd, struct target target, size_t until)
     size_t length = 0;
     size_t got = PART;
     while (length < until && got == sizeof part) {
+        pass(pause_ms);
         hit(target, drop);
         got = read_part(fd, part, sizeof part);
         if (memcmp(part, data + length, got) != 0)
@@ -219,6 +226,28 @@ static void operate_pipe(void)
     transfer(piped(), by_write);
 }
 
+static void operate_terminal(void)
+{
+    struct pair pair;
+    struct termios raw;
+    cfmakeraw(&raw);
+    if (openpty(&pair.theirs, &pair.ours, NULL, &raw, NULL) != 0)
+        err(FAILED, "openpty");
+    transfer(pair, by_write);
+}
+
+/* Each wait is within the time, all of them are not. */
+static void operate_trickle(void)
+{
+    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        err(FAILED, "socketpair");
+    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    pause_ms = DROP_MS;
+    transfer((struct pair){ends[0], ends[1]}, by_write);
+}
+
 static void *in_thread(void *unused)
 {
     transfer(connected(), by_write);
@@ -305,6 +334,67 @@ static ssize_t left_alone(int fin_first)
     ssize_t result = by_write(pair.ours);
     child_ended_well();
     return result < 0 ? result : recv(pair.ours, data, 1, 0);
+}
+
+/* It must not stay pending. */
+static void operate_blocked_pipe_signal(void)
+{
+    const struct pair pair = connected();
+    const struct target target = self();
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    if (split()) {
+        close(pair.ours);
+        shutdown(pair.theirs, SHUT_WR);
+        read_in_rain(pair.theirs, target, WHOLE / 2);
+        _exit(0);
+    }
+    close(pair.theirs);
+    ssize_t result = by_write(pair.ours);
+    close(pair.ours);
+    child_ended_well();
+    sigpending(&set);
+    printf("%s, SIGPIPE %s\n", result > 0 && result < WHOLE ? "a part" : "all or nothing",
+           sigismember(&set, SIGPIPE) ? "pending" : "not pending");
+}
+
+/* Only the first part of the memory is there: what was sent must not be told as a failure. */
+static void operate_fault(void)
+{
+    const struct pair pair = connected();
+    const struct target target = self();
+    unsigned char *memory = mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED)
+        err(FAILED, "mmap");
+    memcpy(memory, data, WHOLE / 2);
+    munmap(memory + WHOLE / 2, WHOLE / 2);
+    if (split()) {
+        close(pair.ours);
+        _exit(read_in_rain(pair.theirs, target, WHOLE) ? 0 : FAILED);
+    }
+    ssize_t result = write(pair.ours, memory, WHOLE);
+    close(pair.ours);
+    child_ended_well();
+    printf("%s\n", result > 0 && result <= WHOLE / 2 ? "a part" : "all or nothing");
+}
+
+/* A signal comes with the urgent byte, before which the call is to end. */
+static void operate_urgent(void)
+{
+    const struct pair pair = connected();
+    fcntl(pair.ours, F_SETOWN, getpid());
+    if (split()) {
+        for (int i = 0; i < 3; i++) {
+            pass(DROP_MS);
+            if (send(pair.theirs, data, i == 1 ? 1 : SMALL / 2, i == 1 ? MSG_OOB : 0) < 0)
+                err(FAILED, "send");
+        }
+        _exit(0);
+    }
+    say("received", recv(pair.ours, data, SMALL, MSG_WAITALL));
+    child_ended_well();
 }
 
 static void operate_broken(void)
@@ -396,6 +486,70 @@ static void operate_epoll(void)
     child_ended_well();
 }
 
+/* Job control ends it, untraced too. */
+static void operate_stopped(void)
+{
+    const struct target target = self();
+    struct epoll_event event;
+    int set = epoll_create1(0);
+    if (split()) {
+        pass(TIME_MS);
+        hit(target, SIGSTOP);
+        pass(TIME_MS);
+        hit(target, SIGCONT);
+        _exit(0);
+    }
+    say("ready", epoll_wait(set, &event, 1, RAIN_MS));
+}
+
+static volatile sig_atomic_t entered;
+static volatile sig_atomic_t left;
+
+static void on_toggled(int number)
+{
+    (void)number;
+    entered++;
+    getppid();
+    left++;
+}
+
+static void *toggle(void *unused)
+{
+    for (;;) {
+        signal(SIGUSR1, SIG_IGN);
+        signal(SIGUSR1, on_toggled);
+    }
+    return unused;
+}
+
+/* What is ignored when it comes may have a handler when it is delivered. */
+static void operate_toggle(void)
+{
+    struct epoll_event event;
+    pthread_t thread;
+    int set = epoll_create1(0);
+    int wrong = 0;
+    const struct target target = self();
+    signal(SIGUSR1, SIG_IGN);
+    if (split())
+        for (;;) {
+            usleep(US_PER_MS / 10);
+            hit(target, SIGUSR1);
+        }
+    if (pthread_create(&thread, NULL, toggle, NULL) != 0)
+        errx(FAILED, "pthread_create");
+    for (int64_t end = now() + LATE_MS; now() < end;)
+        if (epoll_wait(set, &event, 1, DROP_MS) > 0 || entered != left)
+            wrong++;
+    printf("wrong: %d\n", wrong);
+}
+
+static void operate_random(void)
+{
+    start_rain();
+    say("random", getrandom(data, sizeof data, 0));
+}
+
 static void operate_epoll_time(void)
 {
     struct epoll_event event;
@@ -480,10 +634,18 @@ static const struct {
     {"sendfile", operate_sendfile},
     {"pipe", operate_pipe},
     {"threads", operate_threads},
+    {"terminal", operate_terminal},
+    {"trickle", operate_trickle},
     {"receive", operate_receive},
+    {"urgent", operate_urgent},
+    {"random", operate_random},
     {"handled", operate_handled},
     {"broken", operate_broken},
     {"reset", operate_reset},
+    {"blocked-sigpipe", operate_blocked_pipe_signal},
+    {"fault", operate_fault},
+    {"stopped", operate_stopped},
+    {"toggle", operate_toggle},
 #ifdef __x86_64__
     {"registers", operate_registers},
 #endif
