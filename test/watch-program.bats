@@ -231,9 +231,10 @@ thread{ segv }|rst|signal SEGV
 abort|rst|signal SEGV
 kill_self:SEGV exit:0|fin|exit 0
 kill_self:TERM exit:3|rst|exit 3
+kill_self:STOP exit:0|fin|exit 0
 on:SEGV:exit:0 segv|fin|exit 0
 ROWS
-    assert_equal "$rows" 8
+    assert_equal "$rows" 9
     as_init server "$TRUEFIN" run --watch -- "$PROGRAMS/server-static" accept write:Hello. pause
     find_port server
     connect_peer

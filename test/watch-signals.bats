@@ -75,6 +75,12 @@ for_x86_64() {
     both 'wrong: 0' toggle
 }
 
+@test "what only looks like an interrupted call, or like a stop, is none" {
+    for_x86_64
+    both 'interrupted: all' filtered
+    both 'queued: 0' forged
+}
+
 @test "a call that waits goes on waiting" {
     for_x86_64
     both 'ready: 1' epoll
@@ -87,6 +93,7 @@ for_x86_64() {
     both $'received: -1 EAGAIN\nin time' receive-time
     both $'sent a part: 1\nin time' send-time
     both $'accepted: -1 EAGAIN\nin time' accept-time
+    both $'connected: -1 EINPROGRESS\nin time' connect-time
     both $'waited: -1 EAGAIN\nin time' sigwait-time
     both $'taken: -1 EAGAIN\nin time' semaphore-time
     both $'events: 0\nin time' aio-time

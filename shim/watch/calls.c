@@ -15,8 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CODE_64 = 0x33, FLAGS = 4, PATH_SIZE = 64, MEMORY_DEVICES = 1 };
-enum { MOST = 0x7ffff000 }; /* of one transfer: write(2) */
+enum { CODE_64 = 0x33, FLAGS = 4, PATH_SIZE = 64 };
+enum { MEMORY_DEVICES = 1, ZERO = 5, URANDOM = 9 }; /* random(4), null(4); not /dev/kmsg */
+enum { MOST = 0x7ffff000 };                         /* of one transfer: write(2) */
 enum { MS_PER_S = 1000, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 static const struct call_kind kinds[] = {
@@ -25,6 +26,8 @@ static const struct call_kind kinds[] = {
     {SYS_epoll_pwait2, TIMESPEC, .at = 4},
     {SYS_io_getevents, TIMESPEC, .at = 5},
     {SYS_rt_sigtimedwait, TIMESPEC, .at = 3, .late = -EAGAIN},
+    {SYS_ppoll, TIMESPEC, .at = 3},    /* these two if the kernel */
+    {SYS_pselect6, TIMESPEC, .at = 5}, /* cannot write what is left */
     {SYS_semop, NONE, .late = 0},
     {SYS_semtimedop, TIMESPEC, .at = 4, .late = -EAGAIN},
     {SYS_accept, RECEIVING, .at = 1, .late = -EAGAIN},
@@ -129,7 +132,8 @@ static int64_t of_socket(int socket, const struct call_kind *kind, bool has_part
 {
     struct timeval time = {0};
     socklen_t size = sizeof time;
-    if (socket < 0 || (has_part && !has_rest(socket, kind)))
+    if (socket < 0 || (has_part && !has_rest(socket, kind)) ||
+        (kind->number == SYS_connect && number_option(socket, SO_DOMAIN) == AF_UNIX))
         return CALLS_UNFIT;
     getsockopt(socket, SOL_SOCKET, kind->timeout == RECEIVING ? SO_RCVTIMEO : SO_SNDTIMEO, &time, &size);
     const struct timespec exact = {time.tv_sec, time.tv_usec * NS_PER_US};
@@ -159,14 +163,24 @@ static struct statx look_at(pid_t thread, int fd)
     return file;
 }
 
-/* Who reads waits for the whole only of devices like /dev/urandom; EINTR may be a file system's own. */
+/* Who reads waits for the whole only of devices like /dev/urandom; EINTR may be a file system's own; and what
+ * write(2) has not put into a file is over a limit. */
 static int64_t of_file(const struct statx *file, const struct call_kind *kind, bool has_part)
 {
-    const bool is_memory = S_ISCHR(file->stx_mode) && file->stx_rdev_major == MEMORY_DEVICES;
+    const bool is_memory = S_ISCHR(file->stx_mode) && file->stx_rdev_major == MEMORY_DEVICES &&
+                           file->stx_rdev_minor >= ZERO && file->stx_rdev_minor <= URANDOM;
+    if (kind->number == SYS_write && S_ISREG(file->stx_mode))
+        return CALLS_UNFIT;
     return has_part && file->stx_mode && (kind->timeout == SENDING || is_memory) ? CALLS_NEVER : CALLS_UNFIT;
 }
 
-/* If the rest of write(2) brought a blocked SIGPIPE, it would stay pending. */
+static bool may_bring_sigpipe(const struct call_kind *kind, const struct user_regs_struct *regs)
+{
+    return kind->timeout == SENDING &&
+           (kind->number != SYS_sendto || !((int)argument(regs, FLAGS) & MSG_NOSIGNAL));
+}
+
+/* A SIGPIPE that the rest brought, and that is blocked, would stay pending. */
 static int64_t of_descriptor(pid_t thread, pid_t tgid, const struct call_kind *kind,
                              const struct user_regs_struct *regs)
 {
@@ -175,7 +189,7 @@ static int64_t of_descriptor(pid_t thread, pid_t tgid, const struct call_kind *k
     const struct statx file = look_at(thread, fd);
     if (!S_ISSOCK(file.stx_mode))
         return of_file(&file, kind, has_part);
-    if (has_part && kind->timeout == SENDING && kind->number != SYS_sendto && proc_blocks(thread, SIGPIPE))
+    if (has_part && may_bring_sigpipe(kind, regs) && proc_blocks(thread, SIGPIPE))
         return CALLS_UNFIT;
     return of_copy(thread, tgid, fd, kind, has_part);
 }
@@ -216,8 +230,6 @@ void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind
         *place_of(regs, kind->length) = whole(kind, regs) - part;
     if (kind->buffer)
         *place_of(regs, kind->buffer) += part;
-    if (part && kind->number == SYS_sendto)
-        *place_of(regs, FLAGS) |= MSG_NOSIGNAL;
     if (kind->timeout == MILLISECONDS)
         *place_of(regs, kind->at) = (unsigned long long)left;
 }
@@ -228,7 +240,15 @@ bool calls_is_told_once(long long failure)
            failure == -ETIMEDOUT || failure == -EHOSTUNREACH || failure == -ENETUNREACH;
 }
 
-bool calls_sends_to_socket(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs)
+bool calls_brings_signal(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs,
+                         long long failure)
 {
-    return kind->timeout == SENDING && S_ISSOCK(look_at(thread, (int)argument(regs, kind->at)).stx_mode);
+    if (kind->timeout != SENDING || (failure != -EPIPE && failure != -EFBIG))
+        return false;
+    return failure == -EFBIG || S_ISSOCK(look_at(thread, (int)argument(regs, kind->at)).stx_mode);
+}
+
+long long calls_failure(const struct call_kind *kind, long long failure)
+{
+    return kind->number == SYS_connect && failure == -EALREADY ? -EINPROGRESS : failure;
 }

@@ -45,8 +45,13 @@ void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind
 /* Has the rest failed for what its socket tells only once? */
 bool calls_is_told_once(long long failure);
 
-/* Is what it sends to a socket? */
-bool calls_sends_to_socket(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs);
+/* Does this failure of the rest bring a signal, which after a first part it would not: SIGPIPE of a socket,
+ * or SIGXFSZ? */
+bool calls_brings_signal(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs,
+                         long long failure);
+
+/* What the whole fails with if its rest fails with this. */
+long long calls_failure(const struct call_kind *kind, long long failure);
 
 /* CLOCK_MONOTONIC, in milliseconds. */
 int64_t calls_now(void);

@@ -42,14 +42,15 @@ bool follow_seize(pid_t pid)
     return ptrace(PTRACE_SEIZE, pid, NULL, word(options)) == 0 && task_get(pid);
 }
 
-/* It is not in the stop for CODE any more: it runs, as ptrace(2) then says, or has stopped to exit. A SIGTRAP
- * may have any code that its sender likes. */
+/* It is not in the stop for CODE any more: it runs, as ptrace(2) then says, or has stopped to exit. (Only a
+ * SIGTRAP that somebody has sent can look like that.) */
 static bool was_killed(pid_t tid, int code)
 {
     siginfo_t info = {.si_code = 0};
     if (ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) != 0)
         return errno == ESRCH;
-    return code != SIGTRAP && code >> 8 != PTRACE_EVENT_EXIT && info.si_code == EXIT_STOP;
+    return code != SIGTRAP && code >> 8 != PTRACE_EVENT_EXIT && info.si_signo == SIGTRAP &&
+           info.si_code == EXIT_STOP;
 }
 
 /* A stop that nobody has heard of is not to be overrun. One that runs now does not come so far so soon. */
@@ -177,6 +178,15 @@ static void release(struct task *task, int number)
     ptrace(PTRACE_DETACH, tid, NULL, word((uintptr_t)number));
 }
 
+/* Process 1 of a pid namespace is stopped from outside only, where no process has a number in it. Traced, it
+ * would be by its own. */
+static bool stops_nobody(pid_t tid, int number)
+{
+    siginfo_t info;
+    return number == SIGSTOP && proc_is_init(tid) && ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) == 0 &&
+           info.si_pid != 0;
+}
+
 static bool runs_tracer(pid_t pid)
 {
     char name[NAME_MAX];
@@ -237,7 +247,7 @@ static void stopped(pid_t tid, int code)
             return;
         }
         signalled(task, number);
-        delivered = resume_at_signal(task, number);
+        delivered = stops_nobody(tid, number) ? 0 : resume_at_signal(task, number);
     }
     go_on(tid, task, code, delivered);
 }
@@ -338,8 +348,13 @@ static void hear(const siginfo_t *info)
     bool first = !task || task->heard != round_number;
     if (first && task)
         task->heard = round_number;
-    if ((first && info->si_status >> 8 == 0) || !task || !put_off(task))
+    if (first && info->si_status >> 8 == 0) {
         stopped(tid, info->si_status);
+    } else if (!task || !put_off(task)) {
+        int code = wait_for_stop(tid);
+        if (code)
+            stopped(tid, code);
+    }
 }
 
 void follow_all(void)

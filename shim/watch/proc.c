@@ -76,7 +76,7 @@ bool proc_ignores(pid_t pid, int number)
     if (has_signal(pid, "SigCgt", number, true))
         return false;
     return number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH ||
-           has_signal(pid, "SigIgn", number, false) || proc_is_init(pid);
+           has_signal(pid, "SigIgn", number, false) || (number != SIGSTOP && proc_is_init(pid));
 }
 
 /* The field has a number for each namespace, the innermost last. */

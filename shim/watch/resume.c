@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/ptrace.h>
 
+enum { PATIENCE = 3 };
 enum { INSTRUCTION = 0x050f, INSTRUCTION_SIZE = 2 };
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 }; /* include/linux/errno.h of the kernel */
 
@@ -16,9 +17,10 @@ struct call {
     struct user_regs_struct regs; /* as the program is to see them, with the result */
     const struct call_kind *kind;
     int64_t end; /* of its time, by calls_now(); CALLS_NEVER */
+    int unasked; /* how often it began again with no signal seen */
     enum {
         OVER,    /* until the next one begins: signals that are still there do not cut this one */
-        BROKEN,  /* the same, with a SIGPIPE that it would not have brought */
+        BROKEN,  /* the same, with a SIGPIPE or SIGXFSZ that it would not have brought */
         REWOUND, /* about to begin again */
         INSIDE
     } state;
@@ -107,11 +109,14 @@ static void go_on(pid_t tid, struct call *call)
 static int stop_beside(pid_t tid, struct call *call, int number)
 {
     if (call->state == REWOUND) {
-        if (!has_effect(tid, number))
+        call->unasked = 0;
+        if (!has_effect(tid, number)) {
+            go_on(tid, call);
             return 0;
+        }
         end_call(tid, call);
     }
-    if (call->state != BROKEN || number != SIGPIPE)
+    if (call->state != BROKEN || (number != SIGPIPE && number != SIGXFSZ))
         return number;
     call->state = OVER;
     return 0;
@@ -149,8 +154,9 @@ static bool is_restart(long long failure)
 }
 
 /*
- * The call has returned, with its last part, or because something has interrupted it again. After a first
- * part a failure is left to the next call of the program, if that will find it again.
+ * The call has returned, with its last part, or because something has interrupted it again. (Another thread
+ * may have taken the signal, or EINTR is the answer of a file system or a filter, and comes each time.) After
+ * a first part a failure is left to the next call of the program, if that will find it again.
  */
 static void leave(const struct task *task, struct call *call)
 {
@@ -163,13 +169,14 @@ static void leave(const struct task *task, struct call *call)
     if (result >= 0)
         call->regs.rax = before + calls_done(&regs);
     else if (!before || calls_is_told_once(result))
-        call->regs.rax = regs.rax;
-    if (calls_is_cut(call->kind, &call->regs) && (interrupted || (result > 0 && set_end(task, call)))) {
+        call->regs.rax = (unsigned long long)calls_failure(call->kind, result);
+    if (calls_is_cut(call->kind, &call->regs) &&
+        ((interrupted && call->unasked++ < PATIENCE) || (result > 0 && set_end(task, call)))) {
         go_on(task->tid, call);
         return;
     }
     end_call(task->tid, call);
-    if (result == -EPIPE && before && calls_sends_to_socket(task->tid, call->kind, &call->regs))
+    if (before && calls_brings_signal(task->tid, call->kind, &call->regs, result))
         call->state = BROKEN;
 }
 

@@ -11,10 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <pty.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -544,6 +547,38 @@ static void operate_toggle(void)
     printf("wrong: %d\n", wrong);
 }
 
+/* EINTR may have another cause than a signal. */
+static void operate_filtered(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EINTR),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    struct epoll_event event;
+    int set = epoll_create1(0);
+    start_rain();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        err(FAILED, "seccomp");
+    int interrupted = 0;
+    int calls = 0;
+    for (int64_t end = now() + TIME_MS; now() < end; calls++)
+        interrupted += syscall(SYS_epoll_pwait2, set, &event, 1, NULL, NULL, 0L) < 0 && errno == EINTR;
+    printf("interrupted: %s\n", interrupted == calls ? "all" : "some");
+}
+
+/* A signal that looks like a stop of ptrace(2), for the exit. */
+static void operate_forged(void)
+{
+    siginfo_t info = {.si_signo = SIGUSR1, .si_code = SIGTRAP | 6 << 8};
+    const struct sigaction action = {.sa_handler = on_signal};
+    sigaction(SIGUSR1, &action, NULL);
+    say("queued", syscall(SYS_rt_sigqueueinfo, getpid(), SIGUSR1, &info));
+}
+
 static void operate_random(void)
 {
     start_rain();
@@ -589,6 +624,25 @@ static void operate_accept_time(void)
     setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
     begin();
     timely("accepted", accept(listener, NULL, NULL));
+}
+
+/* To a listener that accepts nobody, and has one waiting already. The only signal is that the child ends. */
+static void operate_connect_time(void)
+{
+    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    int first = socket(AF_INET, SOCK_STREAM, 0);
+    int second = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(listener, (void *)&address, size) != 0 || listen(listener, 0) != 0 ||
+        getsockname(listener, (void *)&address, &size) != 0 || connect(first, (void *)&address, size) != 0)
+        err(FAILED, "connect");
+    setsockopt(second, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    started = now();
+    if (split())
+        _exit(usleep(US_PER_MS * TIME_MS / 2));
+    timely("connected", connect(second, (void *)&address, size));
 }
 
 static void operate_sigwait_time(void)
@@ -646,6 +700,8 @@ static const struct {
     {"fault", operate_fault},
     {"stopped", operate_stopped},
     {"toggle", operate_toggle},
+    {"filtered", operate_filtered},
+    {"forged", operate_forged},
 #ifdef __x86_64__
     {"registers", operate_registers},
 #endif
@@ -655,6 +711,7 @@ static const struct {
     {"receive-time", operate_receive_time},
     {"send-time", operate_send_time},
     {"accept-time", operate_accept_time},
+    {"connect-time", operate_connect_time},
     {"sigwait-time", operate_sigwait_time},
     {"semaphore-time", operate_semaphore_time},
     {"aio-time", operate_aio_time},
