@@ -1,6 +1,7 @@
 #include "calls.h"
 
 #include "proc.h"
+#include "word.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -198,7 +199,7 @@ static int64_t of_timespec(pid_t thread, uintptr_t address)
 {
     struct timespec time;
     struct iovec here = {&time, sizeof time};
-    struct iovec there = {(void *)address, sizeof time}; /* NOLINT(performance-no-int-to-ptr) */
+    struct iovec there = {word(address), sizeof time};
     if (!address)
         return CALLS_NEVER;
     if (process_vm_readv(thread, &here, 1, &there, 1, 0) != sizeof time)

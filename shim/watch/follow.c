@@ -7,6 +7,7 @@
 #include "startup.h"
 #include "task.h"
 #include "tracers.h"
+#include "word.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -26,12 +27,6 @@ enum { NATIVE = AUDIT_ARCH_X86_64 };
 
 enum { CHUNK = 64 };
 enum { SYSCALL_STOP = SIGTRAP | 0x80, EXIT_STOP = SIGTRAP | PTRACE_EVENT_EXIT << 8 };
-
-/* What ptrace(2) wants as pointers. */
-static void *word(uintptr_t value)
-{
-    return (void *)value; /* NOLINT(performance-no-int-to-ptr) */
-}
 
 bool follow_seize(pid_t pid)
 {
@@ -247,7 +242,7 @@ static void stopped(pid_t tid, int code)
             return;
         }
         signalled(task, number);
-        delivered = stops_nobody(tid, number) ? 0 : resume_at_signal(task, number);
+        delivered = resume_at_signal(task, stops_nobody(tid, number) ? 0 : number);
     }
     go_on(tid, task, code, delivered);
 }

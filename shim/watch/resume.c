@@ -2,6 +2,7 @@
 
 #include "calls.h"
 #include "proc.h"
+#include "word.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -26,15 +27,9 @@ struct call {
     } state;
 };
 
-/* What ptrace(2) wants as a pointer. */
-static void *place(unsigned long long address)
-{
-    return (void *)(uintptr_t)address; /* NOLINT(performance-no-int-to-ptr) */
-}
-
 static bool is_at_instruction(pid_t tid, const struct user_regs_struct *regs)
 {
-    long text = ptrace(PTRACE_PEEKTEXT, tid, place(regs->rip - INSTRUCTION_SIZE), NULL);
+    long text = ptrace(PTRACE_PEEKTEXT, tid, word(regs->rip - INSTRUCTION_SIZE), NULL);
     return (text & UINT16_MAX) == INSTRUCTION;
 }
 

@@ -117,19 +117,33 @@ static void limit(int fd, int option)
         err(FAILED, "setsockopt");
 }
 
+static void limit_time(int fd, int option)
+{
+    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
+    if (setsockopt(fd, SOL_SOCKET, option, &time, sizeof time) != 0)
+        err(FAILED, "setsockopt");
+}
+
+static int listening(struct sockaddr_in *address, int backlog)
+{
+    socklen_t size = sizeof *address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    limit(listener, SO_RCVBUF);
+    if (bind(listener, (void *)address, size) != 0 || listen(listener, backlog) != 0 ||
+        getsockname(listener, (void *)address, &size) != 0)
+        err(FAILED, "listen");
+    return listener;
+}
+
 static struct pair connected(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
+    struct sockaddr_in address;
     struct pair pair;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    limit(listener, SO_RCVBUF);
-    if (bind(listener, (void *)&address, size) != 0 || listen(listener, 1) != 0 ||
-        getsockname(listener, (void *)&address, &size) != 0)
-        err(FAILED, "listen");
+    int listener = listening(&address, 1);
     pair.ours = socket(AF_INET, SOCK_STREAM, 0);
     limit(pair.ours, SO_SNDBUF);
-    if (connect(pair.ours, (void *)&address, size) != 0)
+    if (connect(pair.ours, (void *)&address, sizeof address) != 0)
         err(FAILED, "connect");
     pair.theirs = accept(listener, NULL, NULL);
     close(listener);
@@ -233,20 +247,21 @@ static void operate_terminal(void)
 {
     struct pair pair;
     struct termios raw;
-    cfmakeraw(&raw);
-    if (openpty(&pair.theirs, &pair.ours, NULL, &raw, NULL) != 0)
+    if (openpty(&pair.theirs, &pair.ours, NULL, NULL, NULL) != 0 || tcgetattr(pair.ours, &raw) != 0)
         err(FAILED, "openpty");
+    cfmakeraw(&raw);
+    if (tcsetattr(pair.ours, TCSANOW, &raw) != 0)
+        err(FAILED, "tcsetattr");
     transfer(pair, by_write);
 }
 
 /* Each wait is within the time, all of them are not. */
 static void operate_trickle(void)
 {
-    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
         err(FAILED, "socketpair");
-    setsockopt(ends[0], SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    limit_time(ends[0], SO_SNDTIMEO);
     pause_ms = DROP_MS;
     transfer((struct pair){ends[0], ends[1]}, by_write);
 }
@@ -321,10 +336,9 @@ static void operate_handled(void)
     child_ended_well();
 }
 
-/* The peer goes away meanwhile; after a FIN it is EPIPE that its RST gives. */
-static ssize_t left_alone(int fin_first)
+/* The peer goes away after half of it; after a FIN it is EPIPE that its RST gives. */
+static void start_leaving(struct pair pair, bool fin_first)
 {
-    const struct pair pair = connected();
     const struct target target = self();
     if (split()) {
         close(pair.ours);
@@ -334,6 +348,12 @@ static ssize_t left_alone(int fin_first)
         _exit(0);
     }
     close(pair.theirs);
+}
+
+static ssize_t left_alone(bool fin_first)
+{
+    const struct pair pair = connected();
+    start_leaving(pair, fin_first);
     ssize_t result = by_write(pair.ours);
     child_ended_well();
     return result < 0 ? result : recv(pair.ours, data, 1, 0);
@@ -343,18 +363,11 @@ static ssize_t left_alone(int fin_first)
 static void operate_blocked_pipe_signal(void)
 {
     const struct pair pair = connected();
-    const struct target target = self();
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGPIPE);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    if (split()) {
-        close(pair.ours);
-        shutdown(pair.theirs, SHUT_WR);
-        read_in_rain(pair.theirs, target, WHOLE / 2);
-        _exit(0);
-    }
-    close(pair.theirs);
+    start_leaving(pair, true);
     ssize_t result = by_write(pair.ours);
     close(pair.ours);
     child_ended_well();
@@ -469,8 +482,7 @@ static const struct timespec TIME = {.tv_nsec = (long)TIME_MS * NS_PER_MS};
 static struct pair with_time(int option)
 {
     const struct pair pair = connected();
-    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
-    setsockopt(pair.ours, SOL_SOCKET, option, &time, sizeof time);
+    limit_time(pair.ours, option);
     return pair;
 }
 
@@ -618,10 +630,9 @@ static void operate_send_time(void)
 
 static void operate_accept_time(void)
 {
-    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
-    listen(listener, 1);
-    setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time);
+    struct sockaddr_in address;
+    int listener = listening(&address, 1);
+    limit_time(listener, SO_RCVTIMEO);
     begin();
     timely("accepted", accept(listener, NULL, NULL));
 }
@@ -629,20 +640,17 @@ static void operate_accept_time(void)
 /* To a listener that accepts nobody, and has one waiting already. The only signal is that the child ends. */
 static void operate_connect_time(void)
 {
-    const struct timeval time = {.tv_usec = (suseconds_t)TIME_MS * US_PER_MS};
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in address;
+    listening(&address, 0);
     int first = socket(AF_INET, SOCK_STREAM, 0);
     int second = socket(AF_INET, SOCK_STREAM, 0);
-    if (bind(listener, (void *)&address, size) != 0 || listen(listener, 0) != 0 ||
-        getsockname(listener, (void *)&address, &size) != 0 || connect(first, (void *)&address, size) != 0)
+    if (connect(first, (void *)&address, sizeof address) != 0)
         err(FAILED, "connect");
-    setsockopt(second, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
+    limit_time(second, SO_SNDTIMEO);
     started = now();
     if (split())
         _exit(usleep(US_PER_MS * TIME_MS / 2));
-    timely("connected", connect(second, (void *)&address, size));
+    timely("connected", connect(second, (void *)&address, sizeof address));
 }
 
 static void operate_sigwait_time(void)
