@@ -22,6 +22,14 @@ static int resume(bool halted, int result)
     return result;
 }
 
+/* After a change of the user. What the process can write from now on must not decide about others. */
+static int changed_user(bool halted, int result)
+{
+    if (result == 0)
+        tree_cut();
+    return resume(halted, result);
+}
+
 /* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
 HOOK int unshare(int flags)
 {
@@ -40,25 +48,31 @@ HOOK int setns(int fd, int kind)
 HOOK int setuid(uid_t user)
 {
     bool halted = halt();
-    return resume(halted, real(setuid)(user));
+    return changed_user(halted, real(setuid)(user));
 }
 
 HOOK int seteuid(uid_t user)
 {
     bool halted = halt();
-    return resume(halted, real(seteuid)(user));
+    return changed_user(halted, real(seteuid)(user));
 }
 
 HOOK int setreuid(uid_t real_user, uid_t effective)
 {
     bool halted = halt();
-    return resume(halted, real(setreuid)(real_user, effective));
+    return changed_user(halted, real(setreuid)(real_user, effective));
 }
 
 HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
 {
     bool halted = halt();
-    return resume(halted, real(setresuid)(real_user, effective, saved));
+    return changed_user(halted, real(setresuid)(real_user, effective, saved));
+}
+
+HOOK int capset(cap_user_header_t header, const cap_user_data_t data)
+{
+    bool halted = halt();
+    return changed_user(halted, real(capset)(header, data));
 }
 
 HOOK int setgid(gid_t group)

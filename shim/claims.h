@@ -5,9 +5,19 @@
  *     fork:   parent makes the list {parent}, the child takes a place {P, C}
  *     leave:  take yourself out, then look at the others              {C}: not the last; {}: the last
  *
+ * What an entry can be:
+ *
+ *     PID                  a claimant
+ *     displaced(PID)       it was one; a later fork of one before it has given the connection to another
+ *     heir(PID, TICKET)    a place for the child of a fork of PID's that is under way
+ *     -PID                 a claimant that has execed: it took the connection along at 0, 1, 2
+ *     left(PID)            one that leaked its copy through exec: none any more, but the exec may fail
+ *
  * A claimant that crashed never leaves: whoever looks asks the kernel (holder.h) and takes it out.
- * A claimant that has execed stands with its pid negated: it took it along at 0, 1, 2. One that leaked it
- * instead stands as claims_left(pid): it is none any more, but the exec may fail, and then it has its place.
+ *
+ * The list is a hint, never a proof: other processes can write it. A process that changes its user or goes
+ * into a sandbox has from then on no share in the lists of others (claims_cut()). Who does not find itself on
+ * the list only reads it, and asks the kernel.
  *
  * No locks; safe in signal handlers. A list is named by a number; 0 is no list.
  */
@@ -18,17 +28,38 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* How PID stands on a list after it has leaked its copy through exec. Pids end at 2^22 (proc(5), pid_max). */
+/* Pids end at 2^22 (proc(5), pid_max); what an entry says besides stands in the bits above. */
+enum { CLAIMS_DISPLACED_BIT = 1 << 23, CLAIMS_OTHER_BIT = 1 << 24, CLAIMS_TICKETS = 64 };
+
+/* How PID stands on a list after it has leaked its copy through exec. */
 static inline int32_t claims_left(pid_t pid)
 {
-    return -(pid | 1 << 24);
+    return -(pid | CLAIMS_OTHER_BIT);
 }
 
 /*
- * Stands for the child of a fork that is under way: the first of parent and child to know the child's pid
- * puts it in its place, once. Were both to add it, the slower one could add a child that has left already.
+ * The place for the child of a fork of PID's that is under way: the first of parent and child to know the
+ * child's pid puts it there, once. Were both to add it, the slower one could add a child that has left
+ * already. It names the fork: the child may fork in its turn before its parent's fork has returned, and so
+ * may another thread of the parent. TICKET is counted by the forking process.
  */
-#define CLAIMS_HEIR INT32_MAX
+static inline int32_t claims_heir(pid_t pid, uint32_t ticket)
+{
+    return pid | CLAIMS_OTHER_BIT | (int32_t)(ticket % CLAIMS_TICKETS << 25);
+}
+
+/* Whose fork HEIR is the place of. */
+static inline pid_t claims_forker(int32_t heir)
+{
+    return heir & (CLAIMS_DISPLACED_BIT / 2 - 1);
+}
+
+/* How a process stands on a list. */
+enum standing {
+    STANDING_ABSENT,    /* not at all: the list was full, or somebody has written over it */
+    STANDING_DISPLACED, /* a later fork has given the connection to another */
+    STANDING_CLAIMANT,
+};
 
 /*
  * A process of the tree has sent a connection by a message, or run another program: copies may be where no
@@ -41,22 +72,43 @@ bool claims_may_have_escaped(void);
 /* A new list with SELF in it; 0 without memory. */
 uint32_t claims_new(pid_t self);
 
-/* Adds PID, behind all others, if it is not there. A full list loses it: then it is simply no claimant. */
-void claims_add(uint32_t list, pid_t pid);
+/*
+ * Adds ENTRY, behind all others, if it is not there, not even as displaced. A full list loses it: then it is
+ * absent.
+ */
+void claims_add(uint32_t list, int32_t entry);
 
-bool claims_has(uint32_t list, pid_t pid);
+enum standing claims_standing(uint32_t list, pid_t pid);
+
+/* Takes out every entry of PID's own, and says how it stood. */
+enum standing claims_leave(uint32_t list, pid_t pid);
 
 /* Puts NEXT in OLD's place, 0 to take it out. False if OLD is not there. */
 bool claims_change(uint32_t list, pid_t old, pid_t next);
 
-/* Takes out all who came after PID and have not execed: they had it from PID, or from one who had. */
+/* All who came after PID and have not execed are displaced: they had it from PID, or from one who had. */
 void claims_displace(uint32_t list, pid_t pid);
 
 /*
  * A claimant besides SELF (in either form) that still holds the caller's FD, one that has not execed before
- * others; 0 if there is none. Forgets those that do not hold it, but not those of whom the kernel does not
- * tell: each of them will take itself for the last.
+ * others; 0 if there is none. Forgets those that do not hold it if FORGET, but not those of whom the kernel
+ * does not tell: each of them will take itself for the last.
  */
-pid_t claims_other(uint32_t list, pid_t self, int fd);
+pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget);
+
+/*
+ * The signal that killed a child of ours that stands there as one that has execed, and that nobody has waited
+ * for yet; 0 if there is none. At most one waitid(2) for each that has execed.
+ */
+int claims_service_killed_by(uint32_t list);
+
+/*
+ * From now on this process shares no list with those that share them now, but for those that KEEP names (bit
+ * N-1 of the words is list N): all others become new ones, for its own children. For a process that gives up
+ * rights: what it can write must not decide about the connections of others. System calls: mmap(2), one more
+ * than lists are kept. Nothing happens where no fork has given anything. Not in a vfork child.
+ */
+enum { CLAIMS_LISTS = 2048, CLAIMS_KEEP_WORDS = CLAIMS_LISTS / 64 };
+void claims_cut(const uint64_t keep[CLAIMS_KEEP_WORDS]);
 
 #endif

@@ -133,6 +133,15 @@ static enum relative relative(pid_t pid)
     return info.si_pid == pid ? DEAD_CHILD : CHILD;
 }
 
+int holder_killed_by(pid_t pid)
+{
+    int saved = errno;
+    siginfo_t info = {.si_pid = 0};
+    bool dead = real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+    errno = saved;
+    return dead && (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) ? info.si_status : 0;
+}
+
 static enum answer ask(pid_t pid, int fd)
 {
     enum answer answer = compare(pid, fd, fd);

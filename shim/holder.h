@@ -44,6 +44,12 @@ void holder_leaves(int fd);
 /* Has PID told so? */
 bool holder_is_leaving(pid_t pid, int fd);
 
+/*
+ * The signal that killed PID, if that is a child of ours that is dead and has not been waited for (waitid(2),
+ * WNOWAIT); 0 if not.
+ */
+int holder_killed_by(pid_t pid);
+
 /* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
 ino_t holder_socket(pid_t pid, int at);
 

@@ -102,7 +102,7 @@ static bool is_only_ours(const struct connection *connection)
 static bool is_alone(int fd, const struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    return tree_is_ours(connection) && (!claims || claims_other(claims, pid, fd) == 0) &&
+    return tree_is_ours(connection) && (!claims || claims_other(claims, pid, fd, false) == 0) &&
            !tree_outer_holds(connection, fd);
 }
 
@@ -126,10 +126,15 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
  */
 static void leave_behind(int fd, struct connection *connection, int32_t pid)
 {
-    if (!change_claim(connection, pid, claims_left(pid)))
+    if (!change_claim(connection, pid, claims_left(pid))) {
+        /* With several descriptors it is done already. */
+        if (!(atomic_load(&connection->flags) & FLAG_CLAIMANT) &&
+            claims_standing(connection->claims, pid) == STANDING_ABSENT && act_release(fd, false))
+            atomic_fetch_or(&connection->flags, FLAG_EXEC);
         return;
+    }
     uint32_t claims = atomic_load(&connection->claims);
-    pid_t other = claims ? claims_other(claims, pid, fd) : 0;
+    pid_t other = claims ? claims_other(claims, pid, fd, true) : 0;
     if (other > 0 || tree_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {

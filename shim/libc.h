@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -39,6 +40,8 @@
 int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 __sighandler_t bsd_signal(int number, __sighandler_t handler);
+/* capset(2): libc has it, the header with its declaration comes with libcap. */
+int capset(cap_user_header_t header, const cap_user_data_t data);
 /* What C++ calls (Itanium C++ ABI, exception handling, 2.5), and what longjmp is under _FORTIFY_SOURCE. */
 void *__cxa_begin_catch(void *exception);
 void __longjmp_chk(jmp_buf to, int value) __attribute__((noreturn));

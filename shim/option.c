@@ -97,6 +97,7 @@ void option_sandbox(void)
         return;
     linger_halt();
     tree_disarm_all();
+    tree_cut();
     signals_restore();
     config_degrade(STATE_QUIET);
 }

@@ -136,6 +136,7 @@ struct connection *table_new(int fd, enum kind kind)
     record->number = number;
     record->port = 0;
     record->kind = (uint8_t)kind;
+    record->service_signal = 0;
     record->flags = 0;
     record->sets = 0;
     return record;

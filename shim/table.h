@@ -58,6 +58,8 @@ struct connection {
     uint32_t number;               /* of this record; table.c */
     uint16_t port;                 /* local port, host order, if FLAG_PORT */
     uint8_t kind;
+    uint8_t
+        service_signal; /* killed the service that it was given to before we closed it; 0 for none; tree.c */
     _Atomic uint16_t flags;
     _Atomic uint16_t sets; /* epoll sets that it is in, and one of them; epoll.c */
     _Atomic int32_t set;

@@ -32,11 +32,12 @@ static struct {
     _Atomic int connections;       /* records that are ours to judge */
     _Atomic int disowned;          /* records that were ours, and were passed on */
     _Atomic bool stop_noted;
-    _Atomic bool gave;      /* a fork has given something */
-    _Atomic bool ask_pid;   /* somebody made a child that shares our memory and is no vfork child of ours */
-    uint32_t depth;         /* forks between the first process that tracked something and this one */
-    int32_t outer;          /* pid of the process that may hold what we adopted */
-    _Atomic uint32_t forks; /* children made, and the last of them */
+    _Atomic bool gave;        /* a fork has given something */
+    _Atomic bool ask_pid;     /* somebody made a child that shares our memory and is no vfork child of ours */
+    _Atomic uint32_t tickets; /* forks that were begun: each has a place of its own on the lists */
+    uint32_t depth;           /* forks between the first process that tracked something and this one */
+    int32_t outer;            /* pid of the process that may hold what we adopted */
+    _Atomic uint32_t forks;   /* children made, and the last of them */
     _Atomic int32_t children[RECENT];
     _Atomic uint32_t spawns;  /* the same of those that run another program */
     _Atomic uint32_t forking; /* forks that are under way */
@@ -44,6 +45,10 @@ static struct {
 
 /* The connection that this thread got last. Initial-exec: no allocation when a signal handler touches it. */
 static __thread table_name got_last __attribute__((tls_model("initial-exec")));
+
+/* The place that the fork which is under way in this thread keeps on the lists (claims.h); 0 for none. A fork
+ * child finds its own here. */
+static __thread int32_t heir __attribute__((tls_model("initial-exec")));
 
 __thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
 
@@ -94,7 +99,7 @@ static void inherit(struct connection *connection, int32_t pid)
         connection->claims = 0;
     else if (!claims)
         tree_adopted(connection);
-    else if (!claims_change(claims, CLAIMS_HEIR, pid))
+    else if (!heir || !claims_change(claims, heir, pid))
         claims_add(claims, pid);
     if (is_alone || !claims)
         atomic_fetch_or(&connection->flags, FLAG_PASSED);
@@ -119,6 +124,7 @@ static void become(struct owner *owner)
     linger_new_process();
     int32_t pid = getpid();
     for_each_given(self.depth - 1, inherit, pid);
+    heir = 0;
     atomic_store(&owner->pid, pid);
     signals_new_process();
 }
@@ -126,7 +132,7 @@ static void become(struct owner *owner)
 bool tree_has_claim(const struct connection *connection)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    return tree_is_ours(connection) && (!claims || claims_has(claims, own_pid()));
+    return tree_is_ours(connection) && (!claims || claims_standing(claims, own_pid()) != STANDING_DISPLACED);
 }
 
 bool tree_is_self(void)
@@ -195,19 +201,42 @@ bool tree_outer_holds(const struct connection *connection, int fd)
            !holder_is_leaving(self.outer, fd);
 }
 
+/* May a child of ours hold it, of those that were forked since it came? In doubt: true. */
+static bool forks_hold(int fd, const struct connection *connection);
+
+/*
+ * The list does not tell that we ever had a claim: it was full, or somebody has written over it. So the
+ * kernel is asked about those who are known: others on the list, the parent and the children. If it does not
+ * tell, the end is left to them, disarmed.
+ */
+static bool last_by_the_kernel(uint32_t claims, int fd, struct connection *connection)
+{
+    enum answer parent = holder_has(getppid(), fd);
+    if (parent == YES || claims_other(claims, own_pid(), fd, false) != 0)
+        return false;
+    if (parent == NO && !forks_hold(fd, connection))
+        return true;
+    act_disarm(fd, connection);
+    return false;
+}
+
 /*
  * Leave the list of those who may have it; are we the last? What remains in the hands of a program that does
  * not load us must not stay armed: it cannot disarm it.
  */
-static bool last_claimant(uint32_t claims, int fd)
+static bool last_claimant(uint32_t claims, int fd, struct connection *connection)
 {
     int32_t pid = own_pid();
-    if (!claims_change(claims, pid, 0))
+    enum standing standing = claims_leave(claims, pid);
+    if (standing == STANDING_ABSENT)
+        return last_by_the_kernel(claims, fd, connection);
+    if (standing == STANDING_DISPLACED)
         return false;
-    pid_t other = claims_other(claims, pid, fd);
+    connection->service_signal = (uint8_t)claims_service_killed_by(claims);
+    pid_t other = claims_other(claims, pid, fd, true);
     if (other < 0) {
         holder_leaves(fd);
-        other = claims_other(claims, pid, fd);
+        other = claims_other(claims, pid, fd, true);
     }
     if (other < 0 && !holder_loads_us(-other))
         act_release(fd, false);
@@ -232,7 +261,7 @@ bool tree_gives_up(int fd, struct connection *connection)
     }
     atomic_fetch_sub(&self.connections, 1);
     uint32_t claims = atomic_load(&connection->claims);
-    if (claims && !last_claimant(claims, fd))
+    if (claims && !last_claimant(claims, fd, connection))
         return false;
     if (!outer_stays(connection, fd))
         return true;
@@ -266,36 +295,54 @@ static void offer(struct connection *connection, int32_t pid)
         return;
     }
     atomic_store(&self.gave, true);
+    claims_add(claims, pid);
     claims_displace(claims, pid);
-    claims_add(claims, CLAIMS_HEIR);
+    claims_add(claims, heir);
 }
 
 /* After it, in the parent: CHILD is the heir, if it has not come, or come and left, already. */
 static void bequeath(struct connection *connection, int32_t child)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    if (claims)
-        claims_change(claims, CLAIMS_HEIR, child > 0 ? child : 0);
+    if (claims && heir)
+        claims_change(claims, heir, child > 0 ? child : 0);
 }
 
 void tree_before_fork(void)
 {
     atomic_fetch_add(&self.forking, 1);
-    if (tree_has_connections() && tree_enter())
-        for_each_given(self.depth, offer, own_pid());
+    heir = 0;
+    if (!tree_has_connections() || !tree_enter())
+        return;
+    heir = claims_heir(own_pid(), atomic_fetch_add(&self.tickets, 1));
+    for_each_given(self.depth, offer, own_pid());
+}
+
+/*
+ * qemu-user before 10 takes MADV_WIPEONFORK and does not do it: the page still names the parent, who has kept
+ * a place for us.
+ */
+static void enter_child(void)
+{
+    struct owner *owner = atomic_load(&self.owner);
+    if (owner && heir && atomic_load(&owner->pid) == claims_forker(heir))
+        atomic_store(&owner->pid, 0);
+    tree_enter();
 }
 
 void tree_after_fork(pid_t child)
 {
     int saved = errno;
     if (child == 0)
-        tree_enter();
+        enter_child();
     else if (tree_has_connections() && tree_enter())
         for_each_given(self.depth, bequeath, child);
     if (child > 0)
         atomic_store(&self.children[atomic_fetch_add(&self.forks, 1) % RECENT], child);
-    if (child != 0)
+    if (child != 0) {
         atomic_fetch_sub(&self.forking, 1);
+        heir = 0;
+    }
     errno = saved;
 }
 
@@ -310,7 +357,7 @@ static bool is_gone(pid_t pid)
     return kill(pid, 0) != 0 && errno == ESRCH;
 }
 
-static bool forks_hold(int fd, const struct connection *connection)
+bool forks_hold(int fd, const struct connection *connection)
 {
     uint32_t last = atomic_load(&self.forks);
     if (atomic_load(&self.forking) || last - connection->forks > RECENT)
@@ -368,6 +415,20 @@ void tree_moved(pid_t before)
             claims_change(claims, before, pid);
     }
     errno = saved;
+}
+
+void tree_cut(void)
+{
+    uint64_t keep[CLAIMS_KEEP_WORDS] = {0};
+    if (!tree_enter())
+        return;
+    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *connection = table_find(fd);
+        uint32_t claims = connection && tree_is_ours(connection) ? atomic_load(&connection->claims) : 0;
+        if (claims)
+            keep[(claims - 1) / 64] |= (uint64_t)1 << (claims - 1) % 64;
+    }
+    claims_cut(keep);
 }
 
 void tree_disarm_all(void)

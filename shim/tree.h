@@ -51,6 +51,13 @@ bool tree_gives_up(int fd, struct connection *connection);
 /* Another process was given CONNECTION over a socket: whoever receives it judges it, and we no more. */
 void tree_disown(struct connection *connection);
 
+/*
+ * This process gives up rights: it shares what it knows of its own connections only, from now on (claims.h).
+ * Not async-signal-safe beside another tree_cut(). Calls: mmap(2), one more than shared connections; none
+ * where no fork has given anything.
+ */
+void tree_cut(void);
+
 /* Is it this process's, and has no later fork displaced it as the heir? No call. */
 bool tree_has_claim(const struct connection *connection);
 

@@ -39,6 +39,8 @@ void verdict_protect(int fd, struct connection *connection)
 static enum event event_of_close(int fd, const struct connection *connection, size_t buffered)
 {
     const struct endings *endings = connection->endings;
+    if (connection->service_signal)
+        return config.stop_signals >> connection->service_signal & 1 ? EVENT_STOP : EVENT_CRASH;
     if (atomic_load(&dying) && !(atomic_load(&connection->flags) & FLAG_LATE))
         return (enum event)(atomic_load(&dying) - 1);
     enum event thrown = unwind_event();

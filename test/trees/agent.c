@@ -294,6 +294,50 @@ static long do_fork(void)
     return pid;
 }
 
+/* Of test/libraries/slow-fork.c, where it is loaded. */
+void slow_fork(int is_on) __attribute__((weak));
+
+static void set_slow_fork(bool on)
+{
+    if (slow_fork)
+        slow_fork(on);
+}
+
+/* How a process of an overtaking fork ends: a status, or KILL. */
+static void end_as(const char *end)
+{
+    if (strcmp(end, "KILL") == 0)
+        raise(SIGKILL);
+    _exit(atoi(end)); /* NOLINT */
+}
+
+/*
+ * overtake END OTHER_END: forks a child that forks before this fork has returned, and then ends as END says.
+ * Its own child ends as OTHER_END says while the child is still ending, or with "-" lives on and calls back.
+ */
+static long do_overtake(void)
+{
+    bool lives = is(2, "-");
+    siginfo_t info;
+
+    set_slow_fork(true);
+    pid_t child = fork();
+    if (child == 0) {
+        if (fork() != 0) {
+            set_slow_fork(!lives);
+            end_as(word(1));
+        }
+        if (!lives)
+            end_as(word(2));
+        set_slow_fork(false);
+        connect_back();
+        return 0;
+    }
+    long result = child < 0 ? -1 : waitid(P_PID, (id_t)child, &info, WEXITED);
+    set_slow_fork(false);
+    return result;
+}
+
 static char *no_arguments[] = {(char[]){"agent"}, NULL};
 
 /* The program that a word names, and the environment that it gets. */
@@ -515,12 +559,12 @@ static const struct {
     const char *name;
     long (*run)(void);
 } commands[] = {
-    {"accept", do_accept},       {"connect", do_connect},   {"await", do_await}, {"read", do_read},
-    {"write", do_write},         {"shutdown", do_shutdown}, {"dup", do_dup},     {"dup2", do_dup2},
-    {"close", do_close},         {"closeall", do_closeall}, {"send", do_send},   {"recv", do_recv},
-    {"fork", do_fork},           {"exec", do_exec},         {"wait", do_wait},   {"launch", do_launch},
-    {"vforkexit", do_vforkexit}, {"system", do_system},     {"exit", do_exit},   {"abort", do_abort},
-    {"raise", do_raise},         {"trap", do_trap},
+    {"accept", do_accept},       {"connect", do_connect},   {"await", do_await},       {"read", do_read},
+    {"write", do_write},         {"shutdown", do_shutdown}, {"dup", do_dup},           {"dup2", do_dup2},
+    {"close", do_close},         {"closeall", do_closeall}, {"send", do_send},         {"recv", do_recv},
+    {"fork", do_fork},           {"exec", do_exec},         {"wait", do_wait},         {"launch", do_launch},
+    {"vforkexit", do_vforkexit}, {"system", do_system},     {"exit", do_exit},         {"abort", do_abort},
+    {"raise", do_raise},         {"trap", do_trap},         {"overtake", do_overtake},
 };
 
 static long run_command(void)
@@ -536,6 +580,7 @@ int main(void)
 {
     static char line[512];
 
+    set_slow_fork(false);
     connect_back();
     called_back = false;
     for (;;) {

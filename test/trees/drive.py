@@ -82,9 +82,10 @@ class Driver:
                             "TREES_STATIC": agent + "-static", "TREES_SCRIPT": agent + "-script"}
         self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
         if shim:
-            sanitizer = os.environ.get("SANITIZER_PRELOAD")
-            self.environment["LD_PRELOAD"] = sanitizer + ":" + shim if sanitizer else shim
             self.environment["TRUEFIN_POLICY"] = policy
+        # A sanitizer's library comes first, and the one that makes forks slow stands behind the shim.
+        libraries = [os.environ.get("SANITIZER_PRELOAD"), shim, agent + "-slow-fork.so"]
+        self.environment["LD_PRELOAD"] = ":".join(filter(None, libraries))
 
     @staticmethod
     def listen():

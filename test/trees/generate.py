@@ -15,7 +15,7 @@ MOST_PROCESSES, MOST_CONNECTIONS = 6, 5
 # How often each kind of step is tried.
 WEIGHTS = {
     "accept": 12, "connect": 4, "send-by-peer": 4, "read": 3, "write": 6, "shutdown": 2, "dup": 5, "dup2": 6,
-    "close": 22, "closeall": 2, "send": 4, "recv": 4, "fork": 14, "launch": 5, "vfork-exit": 2, "exec": 5,
+    "close": 22, "closeall": 2, "send": 4, "recv": 4, "fork": 14, "overtake": 3, "launch": 5, "vfork-exit": 2, "exec": 5,
     "bad-exec": 2, "system": 1, "wait": 4, "end": 12,
 }
 
@@ -63,6 +63,9 @@ class Generator:
             return (self.pick(self.world.connections), str(self.random.randrange(1, 3000)))
         if kind == "fork" and len(self.world.processes) < MOST_PROCESSES:
             return (p.name, self.name("p"), self.pick(FORKS))
+        if kind == "overtake" and len(self.world.processes) < MOST_PROCESSES - 1:
+            return (p.name, self.name("p"), self.name("p"), self.pick(("0", "0", "3", "KILL")),
+                    self.pick(("0", "3", "KILL", "-", "-")))
         if kind == "launch" and len(self.world.processes) < MOST_PROCESSES:
             return (p.name, self.name("p"), self.pick(("vfork", "vfork", "spawn", "spawnp")), self.program(),
                     self.actions(p))

@@ -65,6 +65,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
       that execs know any more whom it had given it to.
   D19 Whoever leaks its copy through exec while a program that took the connection up by exec holds it leaves that
       (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
+  D20 "if it crashed before the superserver closed its copy, that close is its crash": who took the connection up by exec and
+      was killed by a signal before its parent closes, and has not been waited for, decides.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -110,6 +112,7 @@ class Connection:
         self.by_exec = {FLIGHT}  # processes that took it up by an exec, or from a message
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
+        self.killed = []         # D20: (process, event) of those that took it up by an exec
 
     def allowed(self):
         """What the peer may have read by now. Empty: it must still be open."""
@@ -193,6 +196,8 @@ class World:
             return
         if event == "close" and c.unread:
             event = "unread"
+        if event in ("close", "unread"):
+            event = next((e for q, e in c.killed if q.parent == p.name and not q.reaped), event)   # D20
         ending = self.policy[event]
         c.decision = ending
         unread = c.unread
@@ -308,6 +313,8 @@ class World:
 
     def die(self, p, event, status, caught=True):
         for c in p.connections():
+            if event in ("crash", "stop") and p.name in c.chain and p.name in c.by_exec:
+                c.killed.append((p, event))                             # D20
             self.leave(c, p, event, caught)
         p.alive, p.status = False, status
         for child in p.children:
@@ -490,6 +497,24 @@ class World:
         self.tell(p, "fork", how)
         self.ready = name
         self.give_by_fork(p, self.clone(p, name))
+
+    def do_overtake(self, p, name, other, end, other_end):
+        """A fork child that forks before its parent's fork has returned, and ends; so does its child, or lives on."""
+        if name in self.processes or other in self.processes or not p.sees:
+            return False
+        q = self.clone(p, name)
+        self.give_by_fork(p, q)
+        r = self.clone(q, other)
+        self.give_by_fork(q, r)
+        for process, how in ((q, end), (r, other_end)):
+            if how == "KILL":
+                self.die(process, "crash", SIGNALS[how], caught=False)
+            elif how != "-":
+                self.die(process, "exit" if int(how) in CLEAN_EXITS else "exit-error", int(how) << 8)
+        q.reaped = r.reaped = True
+        self.tell(p, "overtake", end, other_end)
+        self.expect, self.dead = None, None
+        self.ready = other if other_end == "-" else None
 
     def actions(self, p, q, text):
         """The actions between vfork and exec, in words for the agent; None if one makes no sense."""
