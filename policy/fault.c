@@ -12,25 +12,18 @@ static bool continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-static char visible(char c)
-{
-    if ((unsigned char)c < ' ' || c == 0x7f)
-        return '?';
-    return c;
-}
-
 static void put_visible(struct text *text, const char *bytes, size_t length)
 {
-    for (size_t i = 0; i < length; i++)
-        text_char(text, visible(bytes[i]));
+    for (size_t i = 0; i < length;)
+        i += text_visible(text, bytes + i, length - i);
 }
 
-static void put_visible_or_tab(struct text *text, char c)
+/* How many bytes the next character has that put_visible() shows. */
+static size_t character(const char *at, size_t length)
 {
-    if (c == '\t')
-        text_char(text, c);
-    else
-        text_char(text, visible(c));
+    struct text nowhere = text_begin(NULL, 0);
+
+    return text_visible(&nowhere, at, length);
 }
 
 static void put_quote(struct text *text, const struct fault *fault)
@@ -85,10 +78,26 @@ static void put_carets(struct text *text, const struct fault *fault)
     size_t i = 0;
 
     do {
-        if (i == 0 || !continues(fault->at[i]))
-            text_char(text, '^');
-        i++;
+        text_char(text, '^');
+        i += i < fault->length ? character(fault->at + i, fault->length - i) : 1;
     } while (i < fault->length);
+}
+
+/* A tab moves both lines alike. */
+static void put_line(struct text *text, const char *at, size_t length)
+{
+    for (size_t i = 0; i < length;) {
+        if (at[i] == '\t')
+            text_char(text, at[i++]);
+        else
+            i += text_visible(text, at + i, length - i);
+    }
+}
+
+static void put_room(struct text *text, const char *at, size_t length)
+{
+    for (size_t i = 0; i < length; i += character(at + i, length - i))
+        text_char(text, at[i] == '\t' ? '\t' : ' ');
 }
 
 size_t fault_print_caret(char *out, size_t size, const char *text, const struct fault *fault)
@@ -98,12 +107,9 @@ size_t fault_print_caret(char *out, size_t size, const char *text, const struct 
 
     while (line > text && line[-1] != '\n')
         line--;
-    for (const char *at = line; at < line + strcspn(line, "\n"); at++)
-        put_visible_or_tab(&to, *at);
+    put_line(&to, line, strcspn(line, "\n"));
     text_char(&to, '\n');
-    for (const char *at = line; at < fault->at; at++)
-        if (!continues(*at))
-            text_char(&to, *at == '\t' ? '\t' : ' ');
+    put_room(&to, line, (size_t)(fault->at - line));
     put_carets(&to, fault);
     text_char(&to, '\n');
     return text_end(&to);

@@ -18,6 +18,13 @@ void text_char(struct text *text, char c);
 void text_put(struct text *text, const char *string);
 void text_number(struct text *text, unsigned number, unsigned base);
 
+/*
+ * One character of a text that may be anybody's, LENGTH bytes from AT on (1 or more), as it may go to a
+ * terminal: '?' for a byte that is no UTF-8, and for a character that is no sign but an order (control
+ * characters, C1 included, line separators, changes of direction). Returns the number of its bytes.
+ */
+size_t text_visible(struct text *text, const char *at, size_t length);
+
 /* Blanks up to the given length of the text. */
 void text_pad(struct text *text, size_t length);
 
