@@ -174,6 +174,34 @@ ROWS
     assert_regex "${stderr_lines[0]}" 'did you mean abort-on-crash'
 }
 
+@test "an error in a value that an option gave names the option" {
+    local rows=0 options message
+    while IFS='|' read -r options message; do
+        # shellcheck disable=SC2086  # split on purpose
+        TRUEFIN_POLICY=nonsense TRUEFIN_LOG=nonsense run -78 --separate-stderr "$TRUEFIN" run $options -- echo ran
+        assert_output ''
+        assert_line_of_stderr "^truefin: $message"
+        rows=$((rows + 1))
+    done <<'ROWS'
+-p abort-on-crsh|-p: .*"abort-on-crsh" at column 1 .*did you mean abort-on-crash
+-pabort-on-crsh|-p: .*"abort-on-crsh" at column 1
+--policy abort-on-crsh|--policy: .*"abort-on-crsh" at column 1
+--policy=close=rts|--policy: .*"rts" at column 7
+-p off|TRUEFIN_LOG: .*"nonsense" at column 1
+--log stderr -p bogus|-p: .*"bogus"
+--log syslog|TRUEFIN_POLICY: .*"nonsense" at column 1
+ROWS
+    assert_equal "$rows" 7
+}
+
+assert_line_of_stderr() {
+    local line
+    for line in "${stderr_lines[@]}"; do
+        [[ ! $line =~ $1 ]] || return 0
+    done
+    fail "no line like $1 in: $stderr"
+}
+
 # --- A command that cannot be shimmed ---
 
 static='/sbin/ldconfig: static: no dynamic linker runs that could load truefin'
@@ -256,6 +284,60 @@ static='/sbin/ldconfig: static: no dynamic linker runs that could load truefin'
     run -0 ./second lib
     assert_output "$LIBTRUEFIN"
     PATH=$PWD:$PATH run -0 second lib
+    assert_output "$LIBTRUEFIN"
+}
+
+# An executable that must not be run.
+trap_for() {
+    printf '#!/bin/sh\necho trap: "$0" >&2\nexit 99\n' >"$1"
+    chmod +x "$1"
+}
+
+@test "the wrapper needs nothing of PATH, and passes it on as it came" {
+    local rows=0 path program command
+    ln -s "$TRUEFIN" link
+    ln -s link second
+    mkdir traps ours
+    for command in readlink dirname basename cat pwd printf ls env sed; do trap_for "traps/$command"; done
+    ln -s "$(command -v env)" ours/our-command
+    for path in '' /nonexistent "$PWD/traps" "$PWD/ours" :; do
+        for program in "$TRUEFIN" ./link ./second; do
+            run -0 --separate-stderr env PATH="$path" "$program" lib
+            assert_equal "$path $output $stderr" "$path $LIBTRUEFIN "
+            run -0 --separate-stderr env PATH="$path" "$program" --help
+            assert_line --index 0 --partial 'Usage: truefin run'
+            assert_equal "$stderr" ''
+            run -0 --separate-stderr env PATH="$path" "$program" run -- /usr/bin/printenv PATH
+            assert_equal "$output" "$path"
+            assert_equal "$stderr" ''
+            rows=$((rows + 1))
+        done
+    done
+    assert_equal "$rows" 15
+    # The command itself is looked for there.
+    run -0 env PATH="$PWD/ours" "$TRUEFIN" run -- our-command /usr/bin/printenv PATH
+    assert_output "$PWD/ours"
+    run -127 --separate-stderr env PATH="$PWD/traps" "$TRUEFIN" run -- our-command
+    assert_equal "$stderr" 'truefin: our-command: not found'
+    # Without any PATH.
+    run -1 --separate-stderr env -u PATH ./second run -- /usr/bin/printenv PATH
+    assert_equal "$output$stderr" ''
+}
+
+@test "the wrapper is found through links with odd names, and CDPATH does not mislead it" {
+    local name
+    mkdir -p 'a b/-c' elsewhere
+    for name in 'a b/-c/x' 'a b/two
+lines' ./-dash; do
+        ln -s "$TRUEFIN" "$name"
+        CDPATH=$PWD/elsewhere run -0 "$name" lib
+        assert_output "$LIBTRUEFIN"
+    done
+    cd 'a b/-c'
+    ln -s ../../-dash relative
+    CDPATH=.:/ run -0 ./relative lib
+    assert_output "$LIBTRUEFIN"
+    run -0 sh relative lib
     assert_output "$LIBTRUEFIN"
 }
 
@@ -361,6 +443,7 @@ bla|unknown command bla
 run|run needs a command
 run --|run needs a command
 run -p|-p needs a value
+run --policy= ls|--policy needs a policy
 run --log|--log needs a value
 run --log= ls|--log needs stderr, syslog, or a file's name
 run -x ls|unknown option -x
@@ -368,7 +451,10 @@ run --forced ls|unknown option --forced
 lib x|lib takes no arguments
 --version x|--version takes no arguments
 ROWS
-    assert_equal "$rows" 12
+    assert_equal "$rows" 13
+    # The default would be another policy than the one that was meant.
+    run -2 --separate-stderr "$TRUEFIN" run -p '' ls
+    assert_equal "${stderr_lines[0]}" 'truefin: -p needs a policy'
 }
 
 @test "the bash completion loads and knows the commands" {
