@@ -3,7 +3,6 @@
 #include "birth.h"
 #include "libc.h"
 #include "linger.h"
-#include "sink.h"
 #include "startup.h"
 #include "stdio_buffer.h"
 #include "table.h"
@@ -26,17 +25,8 @@ bool ending_is_ours(int fd)
     return linger_holds(fd) && tree_enter();
 }
 
-/* In a vfork child it is the child's. */
-static void stderr_ends(void)
-{
-    if (tree_enter())
-        sink_stderr_closed();
-}
-
 HOOK int close(int fd)
 {
-    if (fd == STDERR_FILENO)
-        stderr_ends();
     if (ending_is_ours(fd)) {
         errno = EBADF;
         return -1;

@@ -9,10 +9,15 @@
 #include "text.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 512 };
+enum {
+    LINE_SIZE = 512,
+    NAME_SHOWN = 96, /* bytes of a name: twice as many in quotes, and all else has room on the line */
+    NAME_SIZE = 104, /* more than that with the last character, and a NUL */
+};
 
 _Atomic unsigned record_limits;
 
@@ -33,9 +38,23 @@ void record_about(pid_t pid, const char *program, const char *where)
     subject.where = where;
 }
 
-void record_open(const char *where)
+/* The name at the start: programs write over their arguments, to which libc's pointer leads (setproctitle).
+ */
+static char own_name[NAME_SIZE] COLD;
+
+static void note_name(void)
 {
-    sink_open(where);
+    const size_t length = strnlen(program_invocation_short_name, sizeof own_name - 1);
+    memcpy(own_name, program_invocation_short_name, length);
+    own_name[length] = '\0';
+}
+
+int record_open(const char *where)
+{
+    int error = sink_open(where);
+    if (sink_is_open())
+        note_name();
+    return error;
 }
 
 static bool wanted(void)
@@ -91,23 +110,24 @@ static bool is_plain(const char *value)
     return *value != '\0';
 }
 
-/* logfmt: a value with blanks or quotes stands in quotes; control bytes are shown as '?'. */
+/* logfmt: a value with blanks or quotes stands in quotes. It may be anybody's: what a terminal would obey is
+ * not shown, and what is too long ends in "...". */
 static void put_value(struct text *line, const char *value)
 {
-    if (is_plain(value)) {
-        text_put(line, value);
-        return;
-    }
-    text_char(line, '"');
-    for (const char *c = value; *c; c++) {
-        if (*c == '"' || *c == '\\')
+    const size_t length = strlen(value);
+    const bool quoted = !is_plain(value);
+    size_t at = 0;
+    if (quoted)
+        text_char(line, '"');
+    while (at < length && at < NAME_SHOWN) {
+        if (value[at] == '"' || value[at] == '\\')
             text_char(line, '\\');
-        char shown = *c;
-        if ((unsigned char)shown < ' ' || shown == 0x7f)
-            shown = '?';
-        text_char(line, shown);
+        at += text_visible(line, value + at, length - at);
     }
-    text_char(line, '"');
+    if (at < length)
+        text_put(line, "...");
+    if (quoted)
+        text_char(line, '"');
 }
 
 static void put_number(struct text *line, const char *name, unsigned number)
@@ -126,11 +146,16 @@ static void put_name(struct text *line, const char *name, const char *value)
     put_value(line, value);
 }
 
+/* The kernel forgets the peer of a connection that has been reset: ENOTCONN (getpeername(2)). */
 static void put_endpoint(struct text *line, const char *name, struct endpoint end)
 {
     text_char(line, ' ');
     text_put(line, name);
     text_char(line, '=');
+    if (!end.known) {
+        text_put(line, "unknown");
+        return;
+    }
     text_prefix(line, &(struct prefix){.address = end.address, .length = ADDRESS_BITS});
     text_char(line, ':');
     text_number(line, end.port, 10);
@@ -141,7 +166,7 @@ static struct text begin(char line[LINE_SIZE])
     struct text text = text_begin(line, LINE_SIZE);
     put_time(&text);
     put_number(&text, "pid", (unsigned)(subject.pid ? subject.pid : getpid()));
-    put_name(&text, "program", subject.program ? subject.program : program_invocation_short_name);
+    put_name(&text, "program", subject.program ? subject.program : own_name);
     if (subject.where)
         put_name(&text, "where", subject.where);
     return text;

@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 /* WHERE has passed log_check(), or is NULL: no records. A file is opened now, before the program drops its
- * rights. */
-void record_open(const char *where);
+ * rights. Returns 0, or the errno for which that failed; it is tried again for each record then. */
+int record_open(const char *where);
 
 /* The next lines are about another process. The strings must last; WHERE says who reports. */
 void record_about(pid_t pid, const char *program, const char *where);

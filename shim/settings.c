@@ -3,11 +3,12 @@
 #include "libc.h"
 #include "record.h"
 #include "sink.h"
+#include "text.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { EX_CONFIG = 78, FILE_SIZE = 65536, LINE_SIZE = 512 };
+enum { EX_CONFIG = 78, FILE_SIZE = 65536, LINE_SIZE = 512, WHAT_SIZE = 128 };
 
 struct config config;
 
@@ -103,6 +104,30 @@ static bool read_policy(void)
     return !text || take_policy("TRUEFIN_POLICY", text);
 }
 
+/*
+ * `truefin run` has opened this file once, and would have said it. Who cannot open it below has no right to
+ * it any more, or another root directory: no reason to write to its stderr, and none to end it.
+ */
+static bool was_checked(const char *path)
+{
+    const char *checked = config_variable("TRUEFIN_LOG_CHECKED");
+    return checked && strcmp(checked, path) == 0;
+}
+
+/* Without its records truefin still does the rest. */
+static void open_log(const char *where)
+{
+    char what[WHAT_SIZE] = "cannot open (";
+    const int error = record_open(where);
+    if (!error || was_checked(where))
+        return;
+    struct text text = {.out = what, .size = sizeof what, .length = strlen(what)};
+    text_put(&text, strerror(error));
+    text_char(&text, ')');
+    text_end(&text);
+    refuse_whole("TRUEFIN_LOG", where, what, "a file that can be written, stderr, or syslog");
+}
+
 static bool read_variables(void)
 {
     struct fault fault;
@@ -127,7 +152,7 @@ static bool read_variables(void)
         return refuse("TRUEFIN_STOP_SIGNALS", &fault);
     if ((text = config_variable("TRUEFIN_LOG")) && !log_check(text, &fault))
         return refuse("TRUEFIN_LOG", &fault);
-    record_open(text);
+    open_log(text);
     return true;
 }
 

@@ -3,9 +3,13 @@
 #include "libc.h"
 #include "table.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
@@ -14,67 +18,142 @@ enum place { NOWHERE, STDERR, SYSLOG, FILE_AT_PATH };
 
 enum {
     HIGH = 512,                   /* our own descriptor sits above what programs number by hand */
+    LOWEST = 10,                  /* what shells number by hand, at the least */
+    TRIES = 16,                   /* numbers below a limit, until one is free */
     LOG_DAEMON_INFO = 3 << 3 | 6, /* RFC 3164 section 4.1.1 */
 };
 
-/* Written by sink_open(), before main; fd and identity also by reopen(). */
-static struct {
-    enum place place;
-    int fd; /* -1: could not be opened */
+/*
+ * Which open file it is, told without keeping it open: a copy would hold a pipe's reader and a file's locks.
+ * The position is not compared, for others move it.
+ */
+struct identity {
     dev_t device;
     ino_t inode;
+    long generation; /* of the inode: file systems give its number anew. 0 where that is not told */
+    int how;         /* access mode and O_APPEND; -1 for nothing */
+};
+
+/* Written by sink_open(), before main; fd, identity and torn also later. */
+static struct {
+    enum place place;
+    int fd; /* of a file of our own; -1: not open */
+    struct identity identity;
+    _Atomic bool torn;   /* the last line that we wrote there has no end */
     char path[PATH_MAX]; /* a copy: programs write over their environment (setproctitle) */
 } sink COLD;
 
-static void note_identity(int fd)
+/* Keeps a stat of the file for the caller. */
+static struct identity identify(int fd, struct stat *now)
 {
-    struct stat now;
-    sink.fd = fd;
-    if (fd >= 0 && fstat(fd, &now) == 0) {
-        sink.device = now.st_dev;
-        sink.inode = now.st_ino;
-    }
+    struct identity identity = {.how = -1};
+    if (fd < 0 || fstat(fd, now) != 0)
+        return identity;
+    identity.device = now->st_dev;
+    identity.inode = now->st_ino;
+    identity.how = real(fcntl)(fd, F_GETFL) & (O_ACCMODE | O_APPEND);
+    if (S_ISREG(now->st_mode) && ioctl(fd, FS_IOC_GETVERSION, &identity.generation) != 0)
+        identity.generation = 0;
+    return identity;
 }
 
-static bool reopen(void)
+/* Is the descriptor what it was when we got it? */
+static bool is_same(int fd, struct stat *now)
 {
-    int fd = open(sink.path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
-    int high = fd < 0 ? -1 : real(fcntl)(fd, F_DUPFD_CLOEXEC, HIGH);
-    if (high >= 0)
-        real(close)(fd);
-    note_identity(high >= 0 ? high : fd);
-    return sink.fd >= 0;
+    const struct identity is = identify(fd, now);
+    return is.how >= 0 && is.how == sink.identity.how && is.device == sink.identity.device &&
+           is.inode == sink.identity.inode && is.generation == sink.identity.generation;
+}
+
+/* To where programs number nothing by hand and open(2) does not come soon: HIGH or above, or near to a limit
+ * below that. -1 if there is nothing free. The old number is closed. */
+static int move_up(int fd)
+{
+    struct rlimit limit = {.rlim_cur = 0};
+    int high = real(fcntl)(fd, F_DUPFD_CLOEXEC, HIGH);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    int from = limit.rlim_cur < HIGH ? (int)limit.rlim_cur : HIGH;
+    for (int i = 0; high < 0 && i < TRIES && --from >= LOWEST; i++)
+        high = real(fcntl)(fd, F_DUPFD_CLOEXEC, from);
+    real(close)(fd);
+    return high;
+}
+
+/* A file is opened for reading too, where that is allowed: does it end within a line? A FIFO must not be: it
+ * would have a reader then. */
+static int open_path(void)
+{
+    const int flags = O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    struct stat now;
+    int fd = open(sink.path, flags | O_WRONLY | O_CREAT, 0640);
+    if (fd < 0 || fstat(fd, &now) != 0 || !S_ISREG(now.st_mode))
+        return fd;
+    int both = open(sink.path, flags | O_RDWR);
+    if (both < 0)
+        return fd;
+    real(close)(fd);
+    return both;
+}
+
+/* errno, or 0. EMFILE if no number is free that the program would not miss. */
+static int reopen(struct stat *now)
+{
+    int fd = open_path();
+    int error = fd < 0 ? errno : 0;
+    sink.fd = fd < 0 ? -1 : move_up(fd);
+    sink.identity = identify(sink.fd, now);
+    return error ? error : sink.fd < 0 ? EMFILE : 0;
+}
+
+/* An IP socket that is no part of a service's 0 and 2 is a peer's too. */
+static bool is_ip_socket(int fd)
+{
+    struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof name;
+    return getsockname(fd, (struct sockaddr *)&name, &size) == 0 &&
+           (name.ss_family == AF_INET || name.ss_family == AF_INET6);
 }
 
 bool sink_stderr_is_client(void)
 {
     struct stat input;
     struct stat error;
-    return fstat(STDIN_FILENO, &input) == 0 && fstat(STDERR_FILENO, &error) == 0 && S_ISSOCK(error.st_mode) &&
-           error.st_ino == input.st_ino;
+    if (fstat(STDERR_FILENO, &error) != 0 || !S_ISSOCK(error.st_mode))
+        return false;
+    return (fstat(STDIN_FILENO, &input) == 0 && error.st_ino == input.st_ino) || is_ip_socket(STDERR_FILENO);
 }
 
-void sink_stderr_closed(void)
+static void open_stderr(void)
 {
-    if (sink.place == STDERR)
-        sink.place = NOWHERE;
+    struct stat now;
+    sink.identity = identify(STDERR_FILENO, &now);
+    if (sink.identity.how >= 0 && !sink_stderr_is_client())
+        sink.place = STDERR;
 }
 
-void sink_open(const char *where)
+static int open_file(const char *path)
+{
+    struct stat now;
+    if (strlen(path) >= sizeof sink.path)
+        return ENAMETOOLONG;
+    memcpy(sink.path, path, strlen(path) + 1);
+    sink.place = FILE_AT_PATH;
+    int error = reopen(&now);
+    /* A FIFO has no reader yet (fifo(7)): that may change. */
+    return error == ENXIO && stat(path, &now) == 0 && S_ISFIFO(now.st_mode) ? 0 : error;
+}
+
+int sink_open(const char *where)
 {
     if (!where)
-        return;
-    if (strcmp(where, "syslog") == 0) {
+        return 0;
+    if (strcmp(where, "syslog") == 0)
         sink.place = SYSLOG;
-    } else if (strcmp(where, "stderr") == 0) {
-        note_identity(STDERR_FILENO);
-        if (sink.inode && !sink_stderr_is_client())
-            sink.place = STDERR;
-    } else if (strlen(where) < sizeof sink.path) {
-        memcpy(sink.path, where, strlen(where) + 1);
-        sink.place = FILE_AT_PATH;
-        reopen();
-    }
+    else if (strcmp(where, "stderr") == 0)
+        open_stderr();
+    else
+        return open_file(where);
+    return 0;
 }
 
 bool sink_is_open(void)
@@ -82,35 +161,49 @@ bool sink_is_open(void)
     return sink.place != NOWHERE;
 }
 
-/* Is the descriptor what it was when we got it? */
-static bool is_same(const struct stat *now)
+/* Where a record may go now, or -1, and its stat. */
+static int descriptor(struct stat *now)
 {
-    return now->st_dev == sink.device && now->st_ino == sink.inode;
+    if (sink.place == STDERR)
+        return !table_find(STDERR_FILENO) && is_same(STDERR_FILENO, now) ? STDERR_FILENO : -1;
+    return is_same(sink.fd, now) || reopen(now) == 0 ? sink.fd : -1;
 }
 
-/* Programs send their stderr elsewhere: a terminal, a pipe or a log is one still; any file or socket is not.
+/* Is there a line without an end, of this process or of another one? A full disk and RLIMIT_FSIZE leave such.
  */
-static bool is_like_stderr(const struct stat *now)
+static bool is_torn(int fd, const struct stat *now)
 {
-    if (S_ISCHR(now->st_mode) || S_ISFIFO(now->st_mode))
-        return true;
-    return S_ISREG(now->st_mode) && (real(fcntl)(STDERR_FILENO, F_GETFL) & O_APPEND);
+    char last;
+    if (S_ISREG(now->st_mode) && now->st_size > 0 && pread(fd, &last, 1, now->st_size - 1) == 1)
+        return last != '\n';
+    return sink.torn;
 }
 
-static int descriptor(void)
+/* One call, so that lines of several processes do not mix. */
+static bool write_line(int fd, char *line, size_t size, bool torn)
+{
+    char newline[] = "\n";
+    struct iovec parts[] = {{newline, torn}, {line, size}};
+    ssize_t written = writev(fd, parts, 2);
+    if (written > 0)
+        sink.torn = (size_t)written < size + torn && (size_t)written != torn;
+    return written == (ssize_t)(size + torn);
+}
+
+static bool write_now(char *line, size_t size)
 {
     struct stat now;
-    bool open = sink.fd >= 0 && fstat(sink.fd, &now) == 0;
-    if (sink.place == FILE_AT_PATH)
-        return (open && is_same(&now)) || reopen() ? sink.fd : -1;
-    return open && !table_find(STDERR_FILENO) && (is_same(&now) || is_like_stderr(&now)) ? sink.fd : -1;
+    int fd = descriptor(&now);
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    return fd >= 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
+           write_line(fd, line, size, is_torn(fd, &now));
 }
 
 /*
  * A reader that is gone, or RLIMIT_FSIZE, must not kill the program: hold both signals back, and take away
  * what we caused.
  */
-static bool write_without_signals(int fd, const char *line, size_t size)
+static bool write_without_signals(char *line, size_t size)
 {
     sigset_t held;
     sigset_t before;
@@ -120,7 +213,7 @@ static bool write_without_signals(int fd, const char *line, size_t size)
     sigaddset(&held, SIGXFSZ);
     sigpending(&pending);
     sigprocmask(SIG_BLOCK, &held, &before);
-    bool written = write(fd, line, size) == (ssize_t)size;
+    bool written = write_now(line, size);
     const struct timespec at_once = {0};
     if (sigismember(&pending, SIGPIPE))
         sigdelset(&held, SIGPIPE);
@@ -130,14 +223,6 @@ static bool write_without_signals(int fd, const char *line, size_t size)
         real(sigtimedwait)(&held, NULL, &at_once);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return written;
-}
-
-static bool write_to_descriptor(const char *line, size_t size)
-{
-    int fd = descriptor();
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return fd >= 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
-           write_without_signals(fd, line, size);
 }
 
 static bool write_to_syslog(char *line, size_t size)
@@ -158,5 +243,5 @@ static bool write_to_syslog(char *line, size_t size)
 
 bool sink_write(char *line, size_t size)
 {
-    return sink.place == SYSLOG ? write_to_syslog(line, size) : write_to_descriptor(line, size);
+    return sink.place == SYSLOG ? write_to_syslog(line, size) : write_without_signals(line, size);
 }

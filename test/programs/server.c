@@ -471,6 +471,13 @@ static void sweep(const char *arg)
     dprintf(STDOUT_FILENO, "swept %d\n", open);
 }
 
+/* Closes N and all above it, up to 1023, one by one. */
+static void sweep_from(const char *arg)
+{
+    for (int fd = number(arg); fd < 1024; fd++)
+        close(fd);
+}
+
 /* Memory of its own, which it has: the kernel refuses that to a process with threads (unshare(2)). Says
  * whether it did. */
 static void unshare_memory(const char *arg)
@@ -927,6 +934,7 @@ static const struct operation {
     {"lowest", lowest},
     {"unshare_memory", unshare_memory},
     {"sweep", sweep},
+    {"sweep_from", sweep_from},
     {"sweep_unseen", sweep_unseen},
     {"send_zerocopy", send_zerocopy},
     {"use_up", use_up},
