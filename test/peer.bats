@@ -288,6 +288,28 @@ ROWS
     assert_equal "$rows" 10
 }
 
+@test "what is no port is refused, and nothing is connected to" {
+    local rows=0 text
+    for text in 0 65536 65537 131072 99999999999999999999 -1 -65535 +80 ' 80' '80 ' 80x 0x50 8e1 no-such-service ''; do
+        run -2 --separate-stderr "$PEER" --timeout 5s -- 127.0.0.1 "$text"
+        assert_output ''
+        assert_equal "${stderr_lines[0]}" \
+            "truefin peer: PORT: \"$text\" is no port (allowed: 1 to 65535, or the name of a service)"
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 15
+    run -2 --separate-stderr "$PEER" --listen 127.0.0.1 65536
+    assert_equal "${stderr_lines[0]}" \
+        'truefin peer: PORT: "65536" is no port (allowed: 0 to 65535, or the name of a service)'
+}
+
+@test "the highest port, and leading zeros, are ports" {
+    serve listen:65535 accept write:Hello. close accept write:Hello. close pause
+    run -0 "$PEER" 127.0.0.1 65535
+    run -0 "$PEER" 127.0.0.1 0065535
+    assert_output 'fin after 6 bytes'
+}
+
 @test "--timeout wants a unit" {
     run -2 "$PEER" --timeout 10 localhost 80
     assert_line --index 0 --partial '--timeout: '

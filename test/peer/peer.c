@@ -218,6 +218,25 @@ static uint64_t parse_count(const char *option, const char *text)
     return value;
 }
 
+/* Is it a number from LOW to HIGH, in digits alone? getaddrinfo(3) takes blanks, signs, and 65537 for 1. */
+static bool is_number_within(const char *text, unsigned long low, unsigned long high)
+{
+    size_t length = strspn(text, "0123456789");
+    errno = 0;
+    unsigned long value = strtoul(text, NULL, 10);
+    return length > 0 && !text[length] && !errno && value >= low && value <= high;
+}
+
+/* A port, or the name of a service. Port 0 is for a listener: any free one. */
+static const char *parse_port(const char *text, bool listens)
+{
+    const bool is_name = text[strspn(text, "0123456789")] != '\0';
+    if (is_name ? !getservbyname(text, "tcp") : !is_number_within(text, !listens, UINT16_MAX))
+        fail(EXIT_USAGE, "PORT: \"%s\" is no port (allowed: %d to 65535, or the name of a service)", text,
+             !listens);
+    return text;
+}
+
 static unsigned parse_timeout(const char *text)
 {
     unsigned ms = 0;
@@ -304,7 +323,7 @@ static struct options parse_options(int argc, char **argv)
     if (argc - optind != 2)
         fail(EXIT_USAGE, "needs a HOST and a PORT");
     o.host = argv[optind];
-    o.port = argv[optind + 1];
+    o.port = parse_port(argv[optind + 1], o.listen);
     if (output)
         o.output = open_output(output);
     return o;
