@@ -57,6 +57,12 @@ int record_open(const char *where)
     return error;
 }
 
+bool record_was_checked(const char *where)
+{
+    const char *checked = config_variable("TRUEFIN_LOG_CHECKED");
+    return checked && strcmp(checked, where) == 0;
+}
+
 static bool wanted(void)
 {
     return sink_is_open() && atomic_load(&config.state) != STATE_QUIET;
@@ -111,15 +117,15 @@ static bool is_plain(const char *value)
 }
 
 /* logfmt: a value with blanks or quotes stands in quotes. It may be anybody's: what a terminal would obey is
- * not shown, and what is too long ends in "...". */
-static void put_value(struct text *line, const char *value)
+ * not shown, and what has more than MOST bytes ends in "...". */
+static void put_value(struct text *line, const char *value, size_t most)
 {
     const size_t length = strlen(value);
     const bool quoted = !is_plain(value);
     size_t at = 0;
     if (quoted)
         text_char(line, '"');
-    while (at < length && at < NAME_SHOWN) {
+    while (at < length && at < most) {
         if (value[at] == '"' || value[at] == '\\')
             text_char(line, '\\');
         at += text_visible(line, value + at, length - at);
@@ -143,7 +149,7 @@ static void put_name(struct text *line, const char *name, const char *value)
     text_char(line, ' ');
     text_put(line, name);
     text_char(line, '=');
-    put_value(line, value);
+    put_value(line, value, LINE_SIZE);
 }
 
 /* The kernel forgets the peer of a connection that has been reset: ENOTCONN (getpeername(2)). */
@@ -166,7 +172,8 @@ static struct text begin(char line[LINE_SIZE])
     struct text text = text_begin(line, LINE_SIZE);
     put_time(&text);
     put_number(&text, "pid", (unsigned)(subject.pid ? subject.pid : getpid()));
-    put_name(&text, "program", subject.program ? subject.program : own_name);
+    text_put(&text, " program=");
+    put_value(&text, subject.program ? subject.program : own_name, NAME_SHOWN);
     if (subject.where)
         put_name(&text, "where", subject.where);
     return text;

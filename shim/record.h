@@ -18,6 +18,12 @@
  * rights. Returns 0, or the errno for which that failed; it is tried again for each record then. */
 int record_open(const char *where);
 
+/*
+ * Has `truefin run` opened this file, and would it have said a fault? Who cannot open it below has no right
+ * to it any more, or another root directory: no reason to write to its stderr, and none to end it.
+ */
+bool record_was_checked(const char *where);
+
 /* The next lines are about another process. The strings must last; WHERE says who reports. */
 void record_about(pid_t pid, const char *program, const char *where);
 

@@ -104,22 +104,12 @@ static bool read_policy(void)
     return !text || take_policy("TRUEFIN_POLICY", text);
 }
 
-/*
- * `truefin run` has opened this file once, and would have said it. Who cannot open it below has no right to
- * it any more, or another root directory: no reason to write to its stderr, and none to end it.
- */
-static bool was_checked(const char *path)
-{
-    const char *checked = config_variable("TRUEFIN_LOG_CHECKED");
-    return checked && strcmp(checked, path) == 0;
-}
-
 /* Without its records truefin still does the rest. */
 static void open_log(const char *where)
 {
     char what[WHAT_SIZE] = "cannot open (";
     const int error = record_open(where);
-    if (!error || was_checked(where))
+    if (!error || record_was_checked(where))
         return;
     struct text text = {.out = what, .size = sizeof what, .length = strlen(what)};
     text_put(&text, strerror(error));

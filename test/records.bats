@@ -63,6 +63,7 @@ gives_up() {
 
 @test "a program with another standard error than the one that is watched gives no record there" {
     with_wrapper
+    # shellcheck disable=SC2016  # expanded by the inner shell
     watched server --watch --log stderr -- sh -c 'exec "$0" "$@" 2>>data' "$PROGRAMS/server-static" accept write:Hello. exit:3
     find_port server
     local watcher
@@ -254,6 +255,7 @@ torn_lines() {
     touch log
     chmod 222 log
     shim_settings -p close=rst TRUEFIN_LOG="$PWD/log"
+    # shellcheck disable=SC2016  # expanded by the inner shell
     run -0 setpriv --bounding-set -dac_override,-dac_read_search env "${settings[@]}" "${rest[@]}" sh -c \
         '! cat log && exec "$0" keep append answer' "$PROGRAMS/second"
     assert_equal "$(grep -c 'event=close ending=rst' log)" 2

@@ -288,6 +288,7 @@ static='/sbin/ldconfig: static: no dynamic linker runs that could load truefin'
 }
 
 # An executable that must not be run.
+# shellcheck disable=SC2016  # expanded by the script
 trap_for() {
     printf '#!/bin/sh\necho trap: "$0" >&2\nexit 99\n' >"$1"
     chmod +x "$1"
