@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 enum {
     MARK = 21076,            /* seconds: the mark of act_release, a time that nobody sets */
@@ -22,10 +23,18 @@ static bool quiet(void)
     return atomic_load(&config.state) == STATE_QUIET;
 }
 
+/* By syscall(2): another library's setsockopt may make that call itself, and our hook would take it for a
+ * wish of the program's. */
 static bool set_linger(int fd, bool on, int seconds)
 {
     const struct linger linger = {.l_onoff = on, .l_linger = seconds};
-    return real(setsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0;
+    return real(syscall)(SYS_setsockopt, fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0;
+}
+
+/* The same for the answer, which our hook would change. */
+static bool get_option(int fd, int level, int name, void *value, socklen_t size)
+{
+    return real(syscall)(SYS_getsockopt, fd, level, name, value, &size) == 0;
 }
 
 /* The program itself asked for an abort. */
@@ -118,8 +127,7 @@ static int socket_option(int fd, int name)
 {
     int saved = errno;
     int value = -1;
-    socklen_t size = sizeof value;
-    if (quiet() || real(getsockopt)(fd, SOL_SOCKET, name, &value, &size) != 0)
+    if (quiet() || !get_option(fd, SOL_SOCKET, name, &value, sizeof value))
         value = -1;
     errno = saved;
     return value;
@@ -140,9 +148,8 @@ bool act_fin_sent(int fd)
 {
     int saved = errno;
     struct tcp_info info = {0};
-    socklen_t size = sizeof info;
     if (!quiet())
-        real(getsockopt)(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
+        get_option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info);
     errno = saved;
     switch (info.tcpi_state) {
     case TCP_FIN_WAIT1:
@@ -159,9 +166,16 @@ bool act_fin_sent(int fd)
 static struct linger get_linger(int fd)
 {
     struct linger linger = {0};
-    socklen_t size = sizeof linger;
-    if (quiet() || real(getsockopt)(fd, SOL_SOCKET, SO_LINGER, &linger, &size) != 0)
+    if (quiet() || !get_option(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger))
         return (struct linger){0};
+    return linger;
+}
+
+struct linger act_linger(int fd)
+{
+    int saved = errno;
+    struct linger linger = get_linger(fd);
+    errno = saved;
     return linger;
 }
 
@@ -216,10 +230,10 @@ enum found act_learn_linger(int fd, struct connection *connection)
     int saved = errno;
     struct linger linger = get_linger(fd);
     enum found found = find(linger);
-    if (linger.l_onoff && found == FOUND_PLAIN) {
+    if (found == FOUND_PLAIN && linger.l_linger != MARK_SETTLED)
         connection->linger_seconds = linger.l_linger;
+    if (found == FOUND_PLAIN && linger.l_onoff)
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);
-    }
     errno = saved;
     return found;
 }

@@ -9,6 +9,8 @@
 
 #include "table.h"
 
+#include <sys/socket.h>
+
 /* SO_LINGER {1,0}: from now on the last close is an abort, whoever makes it (socket(7), tcp_close in
  * net/ipv4/tcp.c). */
 void act_arm(int fd, struct connection *connection);
@@ -52,6 +54,9 @@ bool act_is_listener(int fd);
 
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool act_fin_sent(int fd);
+
+/* SO_LINGER as the kernel has it; zeros if it cannot be asked. One getsockopt. */
+struct linger act_linger(int fd);
 
 /* How a socket came to us. */
 enum found {

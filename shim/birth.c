@@ -32,6 +32,13 @@ void birth_audit(bool missed_a_close)
         "nothing is armed any more");
 }
 
+/* FD was never armed by us: a {1,0} here is the program's own abort. */
+static void learn_own_linger(int fd, struct connection *record)
+{
+    if (act_learn_linger(fd, record) != FOUND_PLAIN)
+        atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
+}
+
 /* A socket that we did not see being made: ask the kernel once. */
 static struct connection *learn(int fd)
 {
@@ -41,9 +48,7 @@ static struct connection *learn(int fd)
     }
     struct connection *record = table_new(fd, KIND_SOCKET);
     if (record) {
-        /* What is not connected was never armed by us: a {1,0} here is the program's own abort. */
-        if (act_learn_linger(fd, record) != FOUND_PLAIN)
-            atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
+        learn_own_linger(fd, record);
         table_put(fd, record);
     }
     return record;
@@ -65,8 +70,22 @@ static uint16_t service_port(struct connection *listener, int fd)
     return listener->port;
 }
 
-/* FD was accepted from LISTENER. It inherits the listener's linger (inet_csk_clone_lock, net/ipv4), so no
- * call tells it. */
+/*
+ * It has the linger that the listener had at its handshake (inet_csk_clone_lock, net/ipv4): no call is needed
+ * to know it, unless that was set later.
+ */
+static void inherit_linger(const struct connection *listener, int fd, struct connection *record)
+{
+    uint16_t flags = atomic_load(&listener->flags);
+    if (flags & FLAG_LINGER_LATE) {
+        learn_own_linger(fd, record);
+        return;
+    }
+    record->linger_seconds = listener->linger_seconds;
+    record->flags = flags & FLAG_LINGER_ON;
+}
+
+/* FD was accepted from LISTENER. */
 static void accepted(int listener_fd, int fd)
 {
     struct connection *listener = birth_socket(listener_fd);
@@ -77,8 +96,7 @@ static void accepted(int listener_fd, int fd)
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
-    record->linger_seconds = listener->linger_seconds;
-    record->flags = atomic_load(&listener->flags) & FLAG_LINGER_ON;
+    inherit_linger(listener, fd, record);
     birth_audit(table_put(fd, record));
     struct facts facts = {.role = ROLE_ACCEPTED};
     if (config.asks_port)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <stdio_ext.h>
 #include <sys/single_threaded.h>
 
 void ending_of(int fd)
@@ -118,26 +119,36 @@ HOOK void closefrom(int low)
     errno = saved;
 }
 
-static void stream_ends(FILE *stream)
+/* 0, or the error of writing what was in the buffer, of which the real call will find nothing any more. */
+static int stream_ends(FILE *stream)
 {
     int saved = errno;
+    int error = 0;
     int fd = fileno(stream);
     errno = saved;
     if (!table_knows(fd) || !tree_enter())
-        return;
+        return 0;
     size_t unread = stdio_unread(stream);
-    /* A lingering connection's FIN goes out before the real call could write what is still in the buffer. */
-    if (config.lingers && table_find(fd))
-        (void)fflush(stream);
+    /* A lingering connection's FIN goes out before the real call could write it. */
+    if (config.lingers && table_find(fd) && __fpending(stream) > 0 && fflush(stream) != 0)
+        error = errno;
     errno = saved;
     verdict_close(fd, unread);
+    return error;
 }
 
+/* As glibc's (libio/iofclose.c): an error of the close itself is the one that is told. */
 HOOK int fclose(FILE *stream)
 {
-    stream_ends(stream);
-    return real(fclose)(stream);
+    int error = stream_ends(stream);
+    int result = real(fclose)(stream);
+    if (result != 0 || error == 0)
+        return result;
+    errno = error;
+    return EOF;
 }
+
+/* Errors of the old stream are none of freopen(3)'s. */
 
 HOOK FILE *freopen(const char *path, const char *mode, FILE *stream)
 {

@@ -21,21 +21,41 @@ static struct connection *ours(int fd)
     return record && tree_enter() ? record : NULL;
 }
 
-/* A listener is never armed: what it accepts would inherit that, whoever accepts it. */
-HOOK int listen(int fd, int backlog)
+/* A connection that failed may become a listener: it is none any more. */
+static void becomes_listener(int fd, struct connection *record)
 {
-    struct connection *record = ours(fd);
-    if (record) {
-        act_disarm(fd, record);
-        record->kind = KIND_LISTENER;
-    }
-    return real(listen)(fd, backlog);
+    if (record->kind == KIND_CONNECTION && tree_is_ours(record))
+        tree_gives_up(fd, record);
+    record->kind = KIND_LISTENER;
 }
 
-/* The FIN is out: it says that all was well, and no crash may take that back. */
-HOOK int shutdown(int fd, int how)
+bool option_before_listen(int fd)
 {
-    int result = real(shutdown)(fd, how);
+    struct connection *record = ours(fd);
+    bool armed = record && (atomic_load(&record->flags) & FLAG_ARMED);
+    if (armed)
+        act_disarm(fd, record);
+    return armed;
+}
+
+int option_after_listen(int fd, bool armed, int result)
+{
+    struct connection *record = ours(fd);
+    if (record && result == 0)
+        becomes_listener(fd, record);
+    else if (record && armed)
+        act_arm(fd, record);
+    return result;
+}
+
+HOOK int listen(int fd, int backlog)
+{
+    bool armed = option_before_listen(fd);
+    return option_after_listen(fd, armed, real(listen)(fd, backlog));
+}
+
+int option_after_shutdown(int fd, int how, int result)
+{
     if (result != 0 || how == SHUT_RD)
         return result;
     struct connection *connection = ours(fd);
@@ -46,49 +66,89 @@ HOOK int shutdown(int fd, int how)
     return result;
 }
 
-/* As sk_setsockopt does (net/core/sock.c): switching it off leaves the time as it was. */
-static void remember(struct connection *record, struct linger linger)
+HOOK int shutdown(int fd, int how)
 {
+    return option_after_shutdown(fd, how, real(shutdown)(fd, how));
+}
+
+/*
+ * What the kernel makes of a time differs between its versions outside of this range (sk_setsockopt in
+ * net/core/sock.c): asked.
+ */
+static struct linger taken(int fd, struct linger linger)
+{
+    enum { PLAIN = 1 << 20 }; /* seconds: times a kernel's HZ it still is an int */
+    return linger.l_onoff && (linger.l_linger < 0 || linger.l_linger > PLAIN) ? act_linger(fd) : linger;
+}
+
+/* As sk_setsockopt does: switching it off leaves the time as it was. */
+static void remember(int fd, struct connection *record, const void *value)
+{
+    struct linger linger;
+    memcpy(&linger, value, sizeof linger);
+    linger = taken(fd, linger);
     if (linger.l_onoff) {
         record->linger_seconds = linger.l_linger;
         atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
     } else {
         atomic_fetch_and(&record->flags, (uint16_t)~FLAG_LINGER_ON);
     }
+    /* What waits in the backlog has the value that was set at its handshake (inet_csk_clone_lock, net/ipv4).
+     */
+    if (record->kind == KIND_LISTENER)
+        atomic_fetch_or(&record->flags, FLAG_LINGER_LATE);
 }
 
-/* The kernel judges the arguments first; what it took is remembered, and what was armed is armed again. */
-HOOK int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+static bool is_linger(int level, int option)
 {
-    int result = real(setsockopt)(fd, level, option, value, size);
-    if (result != 0 || level != SOL_SOCKET || option != SO_LINGER)
+    return level == SOL_SOCKET && option == SO_LINGER;
+}
+
+int option_after_set(int fd, int level, int option, const void *value, int result)
+{
+    if (result != 0 || !is_linger(level, option))
         return result;
     struct connection *record = ours(fd);
     if (record) {
-        struct linger linger;
-        memcpy(&linger, value, sizeof linger);
-        remember(record, linger);
+        remember(fd, record, value);
         if (atomic_load(&record->flags) & FLAG_ARMED)
             act_arm(fd, record);
     }
     return result;
 }
 
-/* The program reads what it set, not what we did. The kernel has judged the arguments and cut the length. */
-HOOK int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
+HOOK int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
 {
-    int result = real(getsockopt)(fd, level, option, value, size);
-    if (result != 0 || level != SOL_SOCKET || option != SO_LINGER)
+    return option_after_set(fd, level, option, value, real(setsockopt)(fd, level, option, value, size));
+}
+
+/* Arming, and the marks of act_release(), leave their time behind where the option is off. */
+static struct linger as_set(const struct connection *record, const struct linger *kernel)
+{
+    uint16_t flags = atomic_load(&record->flags);
+    bool on = flags & FLAG_ARMED ? (flags & FLAG_LINGER_ON) != 0 : kernel->l_onoff != 0;
+    bool kept = on && !(flags & FLAG_ARMED);
+    return (struct linger){.l_onoff = on, .l_linger = kept ? kernel->l_linger : record->linger_seconds};
+}
+
+int option_after_get(int fd, int level, int option, void *value, const socklen_t *size, int result)
+{
+    if (result != 0 || !is_linger(level, option))
         return result;
     const struct connection *record = ours(fd);
-    if (record && (atomic_load(&record->flags) & FLAG_ARMED)) {
-        const struct linger linger = {
-            .l_onoff = (atomic_load(&record->flags) & FLAG_LINGER_ON) != 0,
-            .l_linger = record->linger_seconds,
-        };
-        memcpy(value, &linger, *size < sizeof linger ? *size : sizeof linger);
+    if (record) {
+        struct linger linger = {0};
+        socklen_t given = *size < sizeof linger ? *size : sizeof linger;
+        memcpy(&linger, value, given);
+        linger = as_set(record, &linger);
+        memcpy(value, &linger, given);
     }
     return result;
+}
+
+HOOK int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
+{
+    return option_after_get(fd, level, option, value, size, real(getsockopt)(fd, level, option, value, size));
 }
 
 void option_sandbox(void)

@@ -2,6 +2,26 @@
 #ifndef TRUEFIN_OPTION_H
 #define TRUEFIN_OPTION_H
 
+#include <stdbool.h>
+#include <sys/socket.h>
+
+/*
+ * Around the call, whoever makes it. The ones after it get its arguments and its RESULT, which they return;
+ * what they read the kernel has accepted before. All keep errno, and are safe in signal handlers and vfork
+ * children.
+ *
+ *     listen      FD is disarmed before it: what a listener accepts would inherit that, whoever accepts it.
+ *                 True if it was armed; a listen(2) that fails changes nothing.
+ *     shutdown    the FIN is out: it says that all was well, and no crash may take that back.
+ *     setsockopt  SO_LINGER is remembered as the kernel took it, and what was armed is armed again.
+ *     getsockopt  the program reads of SO_LINGER what it set, not what we did.
+ */
+bool option_before_listen(int fd);
+int option_after_listen(int fd, bool armed, int result);
+int option_after_shutdown(int fd, int how, int result);
+int option_after_set(int fd, int level, int option, const void *value, int result);
+int option_after_get(int fd, int level, int option, void *value, const socklen_t *size, int result);
+
 /*
  * The program is about to enter a sandbox that may kill it for a call that we add: put back everything that
  * is the program's own, and make no call of ours any more. Keeps errno.

@@ -47,6 +47,8 @@ enum {
     FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
     FLAG_DEFERRED = 2048,  /* closed by a dying run-time; its one descriptor is ours (verdict.c) */
+    FLAG_LINGER_LATE =
+        4096, /* of a listener: its linger was set while connections could wait in its backlog */
 };
 
 struct connection {
