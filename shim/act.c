@@ -139,6 +139,11 @@ bool act_is_tcp(int fd)
     return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
+int act_family(int fd)
+{
+    return socket_option(fd, SO_DOMAIN);
+}
+
 bool act_is_listener(int fd)
 {
     return socket_option(fd, SO_ACCEPTCONN) == 1;

@@ -49,6 +49,9 @@ int act_unsent(int fd);
 /* Is FD a TCP or MPTCP socket? One getsockopt(SO_PROTOCOL). */
 bool act_is_tcp(int fd);
 
+/* Its family (SO_DOMAIN), -1 if it is no socket. One getsockopt. */
+int act_family(int fd);
+
 /* Is FD, a TCP socket, a listener? One getsockopt(SO_ACCEPTCONN). */
 bool act_is_listener(int fd);
 

@@ -3,11 +3,13 @@
  * one of linger.c must not make a difference. It is ended first; a later close starts another one, with the
  * rights and namespaces that the program has then.
  */
+#include "alone.h"
+
 #include "libc.h"
 #include "linger.h"
 #include "tree.h"
 
-static bool halt(void)
+bool alone_halt(void)
 {
     bool halts = linger_has_thread() && tree_enter();
     if (halts)
@@ -15,7 +17,7 @@ static bool halt(void)
     return halts;
 }
 
-static int resume(bool halted, int result)
+int alone_resume(bool halted, int result)
 {
     if (halted)
         linger_resume();
@@ -27,86 +29,86 @@ static int changed_user(bool halted, int result)
 {
     if (result == 0)
         tree_cut();
-    return resume(halted, result);
+    return alone_resume(halted, result);
 }
 
 /* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
 HOOK int unshare(int flags)
 {
-    bool halted = halt();
-    return resume(halted, real(unshare)(flags));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(unshare)(flags));
 }
 
 HOOK int setns(int fd, int kind)
 {
-    bool halted = halt();
-    return resume(halted, real(setns)(fd, kind));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setns)(fd, kind));
 }
 
 /* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives
  * up. */
 HOOK int setuid(uid_t user)
 {
-    bool halted = halt();
+    bool halted = alone_halt();
     return changed_user(halted, real(setuid)(user));
 }
 
 HOOK int seteuid(uid_t user)
 {
-    bool halted = halt();
+    bool halted = alone_halt();
     return changed_user(halted, real(seteuid)(user));
 }
 
 HOOK int setreuid(uid_t real_user, uid_t effective)
 {
-    bool halted = halt();
+    bool halted = alone_halt();
     return changed_user(halted, real(setreuid)(real_user, effective));
 }
 
 HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
 {
-    bool halted = halt();
+    bool halted = alone_halt();
     return changed_user(halted, real(setresuid)(real_user, effective, saved));
 }
 
 HOOK int capset(cap_user_header_t header, const cap_user_data_t data)
 {
-    bool halted = halt();
+    bool halted = alone_halt();
     return changed_user(halted, real(capset)(header, data));
 }
 
 HOOK int setgid(gid_t group)
 {
-    bool halted = halt();
-    return resume(halted, real(setgid)(group));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setgid)(group));
 }
 
 HOOK int setegid(gid_t group)
 {
-    bool halted = halt();
-    return resume(halted, real(setegid)(group));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setegid)(group));
 }
 
 HOOK int setregid(gid_t real_group, gid_t effective)
 {
-    bool halted = halt();
-    return resume(halted, real(setregid)(real_group, effective));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setregid)(real_group, effective));
 }
 
 HOOK int setresgid(gid_t real_group, gid_t effective, gid_t saved)
 {
-    bool halted = halt();
-    return resume(halted, real(setresgid)(real_group, effective, saved));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setresgid)(real_group, effective, saved));
 }
 
 HOOK int setgroups(size_t count, const gid_t *groups)
 {
-    bool halted = halt();
-    return resume(halted, real(setgroups)(count, groups));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(setgroups)(count, groups));
 }
 
 HOOK int initgroups(const char *user, gid_t group)
 {
-    bool halted = halt();
-    return resume(halted, real(initgroups)(user, group));
+    bool halted = alone_halt();
+    return alone_resume(halted, real(initgroups)(user, group));
 }

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,10 +107,31 @@ static void accepted(int listener_fd, int fd)
     verdict_birth(fd, record, &facts);
 }
 
-static int after_accept(int listener, int fd)
+/* What the hook below this one has put into the table, if there is one (birth.h). */
+static __thread int came = -1;
+
+void birth_begin(void)
+{
+    came = -1;
+}
+
+/* Is FD new here? What a signal handler got and closed meanwhile is not known any more. */
+static bool comes(int fd)
+{
+    bool again = came == fd && table_knows(fd);
+    came = fd;
+    return fd >= 0 && !again;
+}
+
+bool birth_wants_again(int fd)
+{
+    return fd < 0 && tree_enter() && linger_gives_room();
+}
+
+int birth_accepted(int listener, int fd)
 {
     int saved = errno;
-    if (fd >= 0 && tree_begin())
+    if (comes(fd) && tree_begin())
         accepted(listener, fd);
     errno = saved;
     return fd;
@@ -117,18 +139,22 @@ static int after_accept(int listener, int fd)
 
 HOOK int accept(int listener, struct sockaddr *address, socklen_t *size)
 {
-    int fd = real(accept)(listener, address, size);
-    if (fd < 0 && tree_enter() && linger_gives_room())
+    int fd;
+    do {
+        birth_begin();
         fd = real(accept)(listener, address, size);
-    return after_accept(listener, fd);
+    } while (birth_wants_again(fd));
+    return birth_accepted(listener, fd);
 }
 
 HOOK int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
 {
-    int fd = real(accept4)(listener, address, size, flags);
-    if (fd < 0 && tree_enter() && linger_gives_room())
+    int fd;
+    do {
+        birth_begin();
         fd = real(accept4)(listener, address, size, flags);
-    return after_accept(listener, fd);
+    } while (birth_wants_again(fd));
+    return birth_accepted(listener, fd);
 }
 
 static bool may_be_tcp(int family, int type, int protocol)
@@ -138,14 +164,30 @@ static bool may_be_tcp(int family, int type, int protocol)
            (protocol == 0 || protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
+static bool made(int family, int type, int protocol, int fd)
+{
+    if (may_be_tcp(family, type, protocol))
+        return table_put(fd, table_new(fd, KIND_SOCKET));
+    return family == AF_UNIX ? table_put(fd, NULL) : table_put_not_unix(fd);
+}
+
+int birth_made(int family, int type, int protocol, int fd)
+{
+    int saved = errno;
+    if (comes(fd) && tree_begin())
+        birth_audit(made(family, type, protocol, fd));
+    errno = saved;
+    return fd;
+}
+
 HOOK int socket(int family, int type, int protocol)
 {
-    int fd = real(socket)(family, type, protocol);
-    if (fd < 0 && tree_enter() && linger_gives_room())
+    int fd;
+    do {
+        birth_begin();
         fd = real(socket)(family, type, protocol);
-    if (fd >= 0 && tree_begin())
-        birth_audit(table_put(fd, may_be_tcp(family, type, protocol) ? table_new(fd, KIND_SOCKET) : NULL));
-    return fd;
+    } while (birth_wants_again(fd));
+    return birth_made(family, type, protocol, fd);
 }
 
 /*
@@ -162,7 +204,7 @@ static void disconnected(int fd)
     record->kind = KIND_SOCKET;
 }
 
-static void connected(int fd, struct endpoint peer)
+static void connects(int fd, struct endpoint peer)
 {
     struct connection *record = birth_socket(fd);
     if (!record || record->kind != KIND_SOCKET)
@@ -171,36 +213,55 @@ static void connected(int fd, struct endpoint peer)
     verdict_birth(fd, record, &facts);
 }
 
-HOOK int connect(int fd, const struct sockaddr *to, socklen_t size)
+/* A family is two bytes: what is shorter no kernel takes. */
+static bool is_nowhere(const struct sockaddr *to, socklen_t size)
 {
-    int result = real(connect)(fd, to, size);
+    sa_family_t family = AF_INET;
+    if (size >= sizeof family)
+        memcpy(&family, to, sizeof family);
+    return family == AF_UNSPEC;
+}
+
+int birth_connected(int fd, const struct sockaddr *to, socklen_t size, int result)
+{
     int saved = errno;
     bool under_way = result == 0 || saved == EINPROGRESS || saved == EINTR;
-    if (under_way && to->sa_family == AF_UNSPEC && tree_enter())
+    if (under_way && is_nowhere(to, size) && tree_enter())
         disconnected(fd);
     else if (under_way && endpoint_of(to, size).known && tree_begin())
-        connected(fd, endpoint_of(to, size));
+        connects(fd, endpoint_of(to, size));
     errno = saved;
     return result;
 }
 
-int birth_duplicate(int old, int new)
+HOOK int connect(int fd, const struct sockaddr *to, socklen_t size)
 {
-    if (new >= 0 && new != old && tree_enter())
-        birth_audit(table_dup(old, new));
-    return new;
+    return birth_connected(fd, to, size, real(connect)(fd, to, size));
+}
+
+int birth_duplicate(int old, int fd)
+{
+    if (fd != old && comes(fd) && tree_enter())
+        birth_audit(table_dup(old, fd));
+    return fd;
 }
 
 HOOK int dup(int old)
 {
+    birth_begin();
     return birth_duplicate(old, real(dup)(old));
+}
+
+int birth_fcntl(int fd, int command, int result)
+{
+    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? birth_duplicate(fd, result) : result;
 }
 
 /* The argument is a pointer or an int by the command (fcntl(2)): as wide as a register either way. */
 static int fcntl_with(int fd, int command, void *argument)
 {
-    int result = real(fcntl)(fd, command, argument);
-    return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? birth_duplicate(fd, result) : result;
+    birth_begin();
+    return birth_fcntl(fd, command, real(fcntl)(fd, command, argument));
 }
 
 HOOK int fcntl(int fd, int command, ...)

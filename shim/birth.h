@@ -4,11 +4,35 @@
 
 #include "table.h"
 
+#include <sys/socket.h>
+
 /* What the table knows of socket FD, asking the kernel if it knows nothing; NULL if it is no TCP socket. */
 struct connection *birth_socket(int fd);
 
-/* The kernel has returned NEW as a duplicate of OLD, or an error; returns NEW. */
-int birth_duplicate(int old, int new);
+/*
+ * Around a call that returns a new descriptor, whoever makes it:
+ *
+ *     do {
+ *         birth_begin();
+ *         fd = accept(...);
+ *     } while (birth_wants_again(fd));
+ *     return birth_accepted(listener, fd);
+ *
+ * A library behind us may make the call by syscall(2), which is hooked as well: then FD is known when it
+ * comes back, and is left alone. birth_wants_again() is true when no number was left (EMFILE) and one of ours
+ * has been given back. The others return FD, which may be an error.
+ */
+void birth_begin(void);
+bool birth_wants_again(int fd);
+int birth_made(int family, int type, int protocol, int fd);
+int birth_accepted(int listener, int fd);
+int birth_duplicate(int old, int fd);
+
+/* connect(2) has returned RESULT, which is returned: TO is read only if the kernel has read it. */
+int birth_connected(int fd, const struct sockaddr *to, socklen_t size, int result);
+
+/* fcntl(2) has returned RESULT, which is returned. */
+int birth_fcntl(int fd, int command, int result);
 
 /*
  * FD came to us from another process: if it is a TCP connection, it is ours from now on. FROM_ABOVE: by exec,

@@ -13,6 +13,7 @@
 #include <limits.h>
 #include <linux/close_range.h>
 #include <stdio_ext.h>
+#include <sys/resource.h>
 #include <sys/single_threaded.h>
 
 void ending_of(int fd)
@@ -36,76 +37,88 @@ HOOK int close(int fd)
     return real(close)(fd);
 }
 
-/* What dup2 and dup3 put NEW over ends, unless the call is going to fail. */
-static void replaced(int old, int new)
+/* Will the kernel put OLD over NEW? (ksys_dup3, fs/file.c) A connection may stand above a limit that was set
+ * later.
+ */
+static bool will_replace(int old, int new)
 {
-    if ((table_knows(new) || linger_holds(new)) && old != new &&real(fcntl)(old, F_GETFD) >= 0) {
+    struct rlimit limit;
+    return old != new &&real(fcntl)(old, F_GETFD) >= 0 &&
+           (!table_find(new) || getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t) new < limit.rlim_cur);
+}
+
+void ending_before_dup(int old, int new, int flags)
+{
+    int saved = errno;
+    if (!(flags & ~O_CLOEXEC) && (table_knows(new) || linger_holds(new)) && will_replace(old, new)) {
         ending_of(new);
         if (ending_is_ours(new))
             linger_give_up(new);
     }
+    errno = saved;
+    birth_begin();
 }
 
 HOOK int dup2(int old, int new)
 {
-    int saved = errno;
-    replaced(old, new);
-    errno = saved;
+    ending_before_dup(old, new, 0);
     return birth_duplicate(old, real(dup2)(old, new));
 }
 
 HOOK int dup3(int old, int new, int flags)
 {
-    int saved = errno;
-    if (!(flags & ~O_CLOEXEC))
-        replaced(old, new);
-    errno = saved;
+    ending_before_dup(old, new, flags);
     return birth_duplicate(old, real(dup3)(old, new, flags));
 }
 
 /* Kernels before 5.9, and some filters, refuse close_range(2): ask with a range that holds nothing. */
-static bool close_range_works(void)
+static bool close_range_works(close_range_call *call)
 {
     int saved = errno;
-    bool works = real(close_range)(UINT_MAX, UINT_MAX, 0) == 0;
+    bool works = call(UINT_MAX, UINT_MAX, 0) == 0;
     errno = saved;
     return works;
 }
 
 /* All but what is our own, and the kernel's answer. */
-static int close_around(unsigned first, unsigned last, int flags)
+static int close_around(close_range_call *call, unsigned first, unsigned last)
 {
     int own;
     while (first <= last && (own = linger_next(first, last)) >= 0) {
-        if ((unsigned)own > first && real(close_range)(first, (unsigned)own - 1, flags) != 0)
+        if ((unsigned)own > first && call(first, (unsigned)own - 1, 0) != 0)
             return -1;
         first = (unsigned)own + 1;
     }
-    return first <= last ? real(close_range)(first, last, flags) : 0;
+    return first <= last ? call(first, last, 0) : 0;
 }
 
 /* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then
  * on. */
-static int close_unshared(unsigned first, unsigned last, int flags)
+static int close_unshared(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     linger_halt();
-    int result = real(close_range)(first, last, flags);
+    int result = call(first, last, flags);
     linger_resume();
     return result;
 }
 
-HOOK int close_range(unsigned first, unsigned last, int flags)
+int ending_of_range(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
     bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && __libc_single_threaded));
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && tree_enter() &&
-        close_range_works())
+        close_range_works(call))
         verdict_close_range(first, last);
     if (linger_next(0, UINT_MAX) < 0 || !tree_enter())
-        return real(close_range)(first, last, flags);
+        return call(first, last, flags);
     if (flags & CLOSE_RANGE_UNSHARE)
-        return close_unshared(first, last, flags);
-    return flags == 0 && first <= last ? close_around(first, last, 0) : real(close_range)(first, last, flags);
+        return close_unshared(call, first, last, flags);
+    return flags == 0 && first <= last ? close_around(call, first, last) : call(first, last, flags);
+}
+
+HOOK int close_range(unsigned first, unsigned last, int flags)
+{
+    return ending_of_range(real(close_range), first, last, flags);
 }
 
 HOOK void closefrom(int low)
@@ -114,7 +127,7 @@ HOOK void closefrom(int low)
         verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     int saved = errno;
     bool around = linger_next(0, UINT_MAX) >= 0 && tree_enter();
-    if (!around || close_around(low < 0 ? 0 : (unsigned)low, UINT_MAX, 0) != 0)
+    if (!around || close_around(real(close_range), low < 0 ? 0 : (unsigned)low, UINT_MAX) != 0)
         real(closefrom)(low);
     errno = saved;
 }

@@ -36,17 +36,31 @@ static void removed(struct connection *record)
         ;
 }
 
-HOOK int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+/* Done by the hook below this one: a library behind us may make the call by syscall(2). */
+static __thread bool counted;
+
+void epoll_begin(void)
 {
-    int result = real(epoll_ctl)(set, operation, fd, event);
-    if (result != 0 || !config.lingers || operation == EPOLL_CTL_MOD)
+    counted = false;
+}
+
+int epoll_changed(int set, int operation, int fd, int result)
+{
+    if (result != 0 || !config.lingers || operation == EPOLL_CTL_MOD || counted)
         return result;
+    counted = true;
     struct connection *record = table_find(fd);
     if (record && tree_enter() && operation == EPOLL_CTL_ADD)
         added(set, record);
     else if (record && tree_enter())
         removed(record);
     return result;
+}
+
+HOOK int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
+{
+    epoll_begin();
+    return epoll_changed(set, operation, fd, real(epoll_ctl)(set, operation, fd, event));
 }
 
 bool epoll_forget(int fd, const struct connection *connection)

@@ -72,6 +72,7 @@ __attribute__((visibility("hidden"))) pid_t truefin_after_vfork(pid_t pid);
 
 __typeof__(vfork) *truefin_before_vfork(void)
 {
+    launch_vforks();
     return real(vfork);
 }
 

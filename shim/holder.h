@@ -59,4 +59,8 @@ bool holder_traced_by(const char *tracer);
 /* Has PID loaded this library by now? Reads /proc/PID/maps. */
 bool holder_loads_us(pid_t pid);
 
+/* Has this process inherited a seccomp filter, which may kill for a call that few programs make? Reads /proc
+ * once. */
+bool holder_is_filtered(void);
+
 #endif

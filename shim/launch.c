@@ -191,9 +191,13 @@ static void around_exec(void (*act)(int, struct connection *))
 /* In a vfork child: which of 0, 1, 2 were released. The thread whose memory this is waits meanwhile. */
 static __thread unsigned released_standard __attribute__((tls_model("initial-exec")));
 
-static void release_standard(void)
+void launch_vforks(void)
 {
     released_standard = 0;
+}
+
+static void release_standard(void)
+{
     for (int fd = 0; tree_has_connections() && fd < STANDARD; fd++)
         if (!closes_on_exec(fd) && act_release(fd, false))
             released_standard |= 1U << fd;
@@ -204,6 +208,7 @@ static void unrelease_standard(void)
     for (int fd = 0; fd < STANDARD; fd++)
         if (released_standard & 1U << fd)
             act_unrelease(fd);
+    released_standard = 0;
 }
 
 void launch_before_exec(void)

@@ -25,6 +25,9 @@ void launch_after(pid_t child, bool released);
  * never the table.
  */
 void launch_before_exec(void);
+
+/* The calling thread is about to call vfork(2). */
+void launch_vforks(void);
 void launch_exec_failed(void);
 
 #endif

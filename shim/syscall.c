@@ -1,9 +1,14 @@
+#include "alone.h"
 #include "birth.h"
 #include "death.h"
 #include "ending.h"
+#include "epoll.h"
 #include "fork.h"
+#include "launch.h"
 #include "libc.h"
+#include "memory.h"
 #include "option.h"
+#include "pass.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -23,9 +28,11 @@ static unsigned long clone_flags(long number, const long a[ARGUMENTS])
 {
 #ifdef SYS_clone3
     if (number == SYS_clone3) {
-        const struct clone_args *args = (void *)a[0]; // NOLINT(performance-no-int-to-ptr): a register
+        struct clone_args args;
+        const void *from = (void *)a[0]; // NOLINT(performance-no-int-to-ptr): a register
         /* Programs ask with nonsense whether the call is there: what makes nothing shares nothing. */
-        return args && a[1] >= CLONE_ARGS_SIZE_VER0 ? (unsigned long)args->flags : CLONE_VM | CLONE_THREAD;
+        bool makes = a[1] >= CLONE_ARGS_SIZE_VER0 && memory_copy(&args, from, CLONE_ARGS_SIZE_VER0);
+        return makes ? (unsigned long)args.flags : CLONE_VM | CLONE_THREAD;
     }
 #else
     (void)number;
@@ -48,73 +55,161 @@ static long forked(long number, const long a[ARGUMENTS], unsigned long flags)
     return pid;
 }
 
-/*
- * syscall(2) with a number that has a hook of its own goes there: Node closes this way. All other numbers
- * pass with six arguments, as they came. On an error libc's wrappers and syscall(2) answer alike: -1 and
- * errno.
- */
-HOOK long syscall(long number, ...)
+#ifdef SYS_close_range
+static int close_range_by_number(unsigned first, unsigned last, int flags)
 {
-    long a[ARGUMENTS];
-    va_list more;
-    va_start(more, number);
-    for (int i = 0; i < ARGUMENTS; i++)
-        a[i] = va_arg(more, long);
-    va_end(more);
+    return (int)real(syscall)(SYS_close_range, (long)first, (long)last, (long)flags);
+}
+#endif
 
-    /* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
+/* A call that returns a new descriptor (birth.h). */
+static int made(long number, const long a[ARGUMENTS])
+{
+    int fd;
+    do {
+        birth_begin();
+        fd = (int)pass(number, a);
+    } while (birth_wants_again(fd));
+    return fd;
+}
+
+static long closed(long number, const long a[ARGUMENTS])
+{
+    if (ending_is_ours((int)a[0])) {
+        errno = EBADF;
+        return -1;
+    }
+    ending_of((int)a[0]);
+    return pass(number, a);
+}
+
+static long replaced(long number, const long a[ARGUMENTS], int flags)
+{
+    ending_before_dup((int)a[0], (int)a[1], flags);
+    return birth_duplicate((int)a[0], (int)pass(number, a));
+}
+
+static long executed(long number, const long a[ARGUMENTS])
+{
+    launch_before_exec();
+    long result = pass(number, a);
+    launch_exec_failed();
+    return result;
+}
+
+static long alone(long number, const long a[ARGUMENTS])
+{
+    bool halted = alone_halt();
+    return alone_resume(halted, (int)pass(number, a));
+}
+
+/* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
+
+static long sent(long number, const long a[ARGUMENTS])
+{
+    struct pass out;
+    pass_before(&out, (int)a[0], (struct msghdr *)a[1]);
+    long result = pass(number, a);
+    pass_after(&out, result >= 0);
+    return result;
+}
+
+static long sent_many(long number, const long a[ARGUMENTS])
+{
+    struct pass out;
+    pass_before_many(&out, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2]);
+    long result = pass(number, a);
+    pass_after(&out, result > 0 ? (unsigned)result : 0);
+    return result;
+}
+
+static long received(long number, const long a[ARGUMENTS])
+{
+    pass_begin();
+    if (number == SYS_recvmmsg)
+        return pass_received_many((struct mmsghdr *)a[1], (int)pass(number, a));
+    return pass_received((struct msghdr *)a[1], pass(number, a));
+}
+
+static long listens(long number, const long a[ARGUMENTS])
+{
+    bool armed = option_before_listen((int)a[0]);
+    return option_after_listen((int)a[0], armed, (int)pass(number, a));
+}
+
+static long descriptor_call(long number, const long a[ARGUMENTS])
+{
+    const int fd = (int)a[0];
     switch (number) {
     case SYS_close: /* not through close(2), which would be a cancellation point */
-        if (ending_is_ours((int)a[0])) {
-            errno = EBADF;
-            return -1;
-        }
-        ending_of((int)a[0]);
-        return pass(number, a);
-    case SYS_unshare:
-        return unshare((int)a[0]);
-    case SYS_setns:
-        return setns((int)a[0], (int)a[1]);
-    case SYS_epoll_ctl:
-        return epoll_ctl((int)a[0], (int)a[1], (int)a[2], (struct epoll_event *)a[3]);
+        return closed(number, a);
 #ifdef SYS_close_range
     case SYS_close_range:
-        return close_range((unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        return ending_of_range(close_range_by_number, (unsigned)a[0], (unsigned)a[1], (int)a[2]);
 #endif
     case SYS_dup:
-        return dup((int)a[0]);
+        birth_begin();
+        return birth_duplicate(fd, (int)pass(number, a));
 #ifdef SYS_dup2
     case SYS_dup2:
-        return dup2((int)a[0], (int)a[1]);
+        return replaced(number, a, 0);
 #endif
     case SYS_dup3:
-        return dup3((int)a[0], (int)a[1], (int)a[2]);
+        return replaced(number, a, (int)a[2]);
     case SYS_fcntl:
-        return fcntl((int)a[0], (int)a[1], a[2]);
+        birth_begin();
+        return birth_fcntl(fd, (int)a[1], (int)pass(number, a));
+    case SYS_epoll_ctl:
+        epoll_begin();
+        return epoll_changed(fd, (int)a[1], (int)a[2], (int)pass(number, a));
+    default:
+        return pass(number, a);
+    }
+}
+
+static long socket_call(long number, const long a[ARGUMENTS])
+{
+    const int fd = (int)a[0];
+    switch (number) {
     case SYS_socket:
-        return socket((int)a[0], (int)a[1], (int)a[2]);
+        return birth_made((int)a[0], (int)a[1], (int)a[2], made(number, a));
     case SYS_accept:
-        return accept((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2]);
     case SYS_accept4:
-        return accept4((int)a[0], (struct sockaddr *)a[1], (socklen_t *)a[2], (int)a[3]);
+        return birth_accepted(fd, made(number, a));
     case SYS_connect:
-        return connect((int)a[0], (struct sockaddr *)a[1], (socklen_t)a[2]);
+        return birth_connected(fd, (struct sockaddr *)a[1], (socklen_t)a[2], (int)pass(number, a));
     case SYS_listen:
-        return listen((int)a[0], (int)a[1]);
+        return listens(number, a);
     case SYS_shutdown:
-        return shutdown((int)a[0], (int)a[1]);
+        return option_after_shutdown(fd, (int)a[1], (int)pass(number, a));
     case SYS_setsockopt:
-        return setsockopt((int)a[0], (int)a[1], (int)a[2], (void *)a[3], (socklen_t)a[4]);
+        return option_after_set(fd, (int)a[1], (int)a[2], (void *)a[3], (int)pass(number, a));
     case SYS_getsockopt:
-        return getsockopt((int)a[0], (int)a[1], (int)a[2], (void *)a[3], (socklen_t *)a[4]);
+        return option_after_get(fd, (int)a[1], (int)a[2], (void *)a[3], (socklen_t *)a[4],
+                                (int)pass(number, a));
     case SYS_sendmsg:
-        return sendmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
+        return sent(number, a);
+    case SYS_sendmmsg:
+        return sent_many(number, a);
     case SYS_recvmsg:
-        return recvmsg((int)a[0], (struct msghdr *)a[1], (int)a[2]);
+    case SYS_recvmmsg:
+        return received(number, a);
+    default:
+        return descriptor_call(number, a);
+    }
+}
+
+/* NOLINTEND(performance-no-int-to-ptr) */
+
+static long process_call(long number, const long a[ARGUMENTS])
+{
+    switch (number) {
+    case SYS_unshare:
+    case SYS_setns:
+        return alone(number, a);
     case SYS_execve:
-        return execve((char *)a[0], (char **)a[1], (char **)a[2]);
     case SYS_execveat:
-        return execveat((int)a[0], (char *)a[1], (char **)a[2], (char **)a[3], (int)a[4]);
+        return executed(number, a);
     case SYS_exit_group:
         death_by_status((int)a[0]);
         return pass(number, a);
@@ -135,7 +230,24 @@ HOOK long syscall(long number, ...)
     case SYS_clone:
         return forked(number, a, clone_flags(number, a));
     default:
-        return pass(number, a);
+        return socket_call(number, a);
     }
-    /* NOLINTEND(performance-no-int-to-ptr) */
+}
+
+/*
+ * syscall(2). With a number that we follow the work of the hook of that name is done around it, and the call
+ * stays a syscall(2): what stands behind us under that name may be a wrapper that makes this very call, and
+ * would meet itself here again. So it may come to two hooks of ours, one within the other; birth.h, epoll.h
+ * and pass.h say where that makes a difference. All numbers pass with six arguments, as they came. On an
+ * error libc's wrappers and syscall(2) answer alike: -1 and errno.
+ */
+HOOK long syscall(long number, ...)
+{
+    long a[ARGUMENTS];
+    va_list more;
+    va_start(more, number);
+    for (int i = 0; i < ARGUMENTS; i++)
+        a[i] = va_arg(more, long);
+    va_end(more);
+    return process_call(number, a);
 }

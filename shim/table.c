@@ -10,8 +10,10 @@ enum {
     TRIES = 4096,  /* records looked at for a free one before a socket goes untracked */
 };
 
-/* A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is FOREIGN. */
+/* A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is one of
+ * these. */
 static const uint64_t FOREIGN = (uint64_t)1 << 32;
+static const uint64_t NOT_UNIX = (uint64_t)2 << 32; /* FOREIGN, and no Unix socket */
 
 /* The count of a record whose last descriptor was taken and that is not yet freed. */
 static const uint32_t LEAVING = UINT32_MAX;
@@ -147,12 +149,23 @@ bool table_put(int fd, struct connection *record)
     return put(fd, word_of(record));
 }
 
+bool table_put_not_unix(int fd)
+{
+    return put(fd, NOT_UNIX);
+}
+
+bool table_may_send_descriptors(int fd)
+{
+    uint64_t word = word_at(fd);
+    return word == 0 || word == FOREIGN;
+}
+
 bool table_dup(int old, int new)
 {
     uint64_t word = word_at(old);
     struct connection *record = record_of(word);
     if (!record)
-        return word == FOREIGN ? put(new, word) : word_at(new) != 0 && put(new, 0);
+        return word == FOREIGN || word == NOT_UNIX ? put(new, word) : word_at(new) != 0 && put(new, 0);
     /* A duplicate that cannot be stored is not counted: then the end of the others is an end too early, and
      * orderly. */
     if (!chunk_make(new))

@@ -90,6 +90,12 @@ struct connection *table_new(int fd, enum kind kind);
  */
 bool table_put(int fd, struct connection *record);
 
+/* The same for a socket that is none of TCP, and no Unix socket. */
+bool table_put_not_unix(int fd);
+
+/* Can FD be a Unix socket, by all that the table knows? Others carry no SCM_RIGHTS (unix(7)). */
+bool table_may_send_descriptors(int fd);
+
 /* NEW, which the kernel has just returned, is a duplicate of OLD. Result as table_put. */
 bool table_dup(int old, int new);
 

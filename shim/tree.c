@@ -443,6 +443,15 @@ void tree_disown(struct connection *connection)
     atomic_fetch_add(&self.disowned, 1);
 }
 
+void tree_keeps(struct connection *connection)
+{
+    if (connection->depth != NOBODY)
+        return;
+    connection->depth = self.depth;
+    atomic_fetch_add(&self.connections, 1);
+    atomic_fetch_sub(&self.disowned, 1);
+}
+
 bool tree_has_copies(void)
 {
     return atomic_load(&self.disowned) > 0 || self.depth > 0 || atomic_load(&self.gave);

@@ -58,6 +58,9 @@ void tree_disown(struct connection *connection);
  */
 void tree_cut(void);
 
+/* It was not sent after all: undoes tree_disown(). */
+void tree_keeps(struct connection *connection);
+
 /* Is it this process's, and has no later fork displaced it as the heir? No call. */
 bool tree_has_claim(const struct connection *connection);
 

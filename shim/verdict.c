@@ -135,6 +135,7 @@ static void leave_to_the_status(int fd)
         fin_is_out(fd, connection))
         return;
     int saved = errno;
+    birth_begin();
     if (birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE)) >= 0) {
         atomic_fetch_or(&connection->flags, FLAG_DEFERRED);
         atomic_store(&deferred, true);
