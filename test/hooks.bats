@@ -1,0 +1,51 @@
+#!/usr/bin/env bats
+# Calls that fail, and libraries that make theirs by syscall(2): the program sees what it sees without the shim.
+
+load helpers
+
+# like CASE [SETTING...]: the same output and status, without and with the shim.
+like() {
+    local wanted
+    run -0 timeout 10 "$PROGRAMS/hooks" "$1"
+    wanted=$output
+    run -0 shimmed "${@:2}" timeout 10 "$PROGRAMS/hooks" "$1"
+    assert_output "$wanted"
+}
+
+@test "a bad pointer is EFAULT for every hook that gets one" {
+    like bad-pointers
+}
+
+@test "a connection reads the linger that its listener had at the handshake" {
+    like backlog-linger
+}
+
+@test "fclose tells the error of what it could not write, also where the connection lingers" {
+    like fclose-error -p always-fin
+}
+
+@test "a connection whose listen failed is reset when its process is killed" {
+    run -0 shimmed timeout 10 "$PROGRAMS/hooks" failed-listen
+    assert_output 'read -1 ECONNRESET'
+}
+
+@test "a library that makes its calls by syscall(2) works before truefin and behind it" {
+    requires gcc
+    cat >wrappers.c <<'END'
+#define _GNU_SOURCE
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int socket(int d, int t, int p) { return syscall(SYS_socket, d, t, p); }
+int accept(int f, struct sockaddr *a, socklen_t *z) { return syscall(SYS_accept, f, a, z); }
+int listen(int f, int b) { return syscall(SYS_listen, f, b); }
+int setsockopt(int f, int l, int o, const void *v, socklen_t z) { return syscall(SYS_setsockopt, f, l, o, v, z); }
+int getsockopt(int f, int l, int o, void *v, socklen_t *z) { return syscall(SYS_getsockopt, f, l, o, v, z); }
+int close(int f) { return syscall(SYS_close, f); }
+END
+    gcc -shared -fPIC -o wrappers.so wrappers.c
+    for order in "$PWD/wrappers.so:$LIBTRUEFIN" "$LIBTRUEFIN:$PWD/wrappers.so"; do
+        run -0 env "LD_PRELOAD=${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$order" timeout 10 "$PROGRAMS/hooks" failed-listen
+        assert_output 'read -1 ECONNRESET'
+    done
+}
