@@ -70,7 +70,7 @@ void act_disarm(int fd, struct connection *connection)
 static bool drain(int fd)
 {
     for (int i = 0; i < DRAIN_CALLS; i++) {
-        ssize_t size = recv(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t size = real(recv)(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT);
         if (size <= 0)
             return size < 0 && errno == EAGAIN;
     }

@@ -19,11 +19,13 @@ void libc_resolve(void)
         libc_find((void **)&libc.name, #name);
 #define LATE(name)
 #define ASK(name)
+#define OWN(name) CALL(name)
 #define ALIAS(name, other)
 #include CALLS
 #undef CALL
 #undef LATE
 #undef ASK
+#undef OWN
 #undef ALIAS
 }
 

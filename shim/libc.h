@@ -58,11 +58,13 @@ struct libc {
 #define CALL(name) __typeof__(name) *name; /* NOLINT(bugprone-macro-parentheses): it is a declaration */
 #define LATE(name) CALL(name)
 #define ASK(name)  CALL(name)
+#define OWN(name)  CALL(name)
 #define ALIAS(name, other)
 #include CALLS
 #undef CALL
 #undef LATE
 #undef ASK
+#undef OWN
 #undef ALIAS
 };
 

@@ -31,6 +31,17 @@ static struct sigaction program[LAST_SIGNAL + 1] COLD; /* of the watched ones: w
 static bool is_init;          /* process 1 of a container: the kernel does not kill it by a default signal */
 static uint64_t interrupting; /* siginterrupt(3) was asked for */
 
+/* What libc adds to the flags on this machine, and its sigaction tells (uapi/asm/signal.h has the number). */
+#ifdef __x86_64__
+enum { RESTORER = 0x04000000 };
+#else
+enum { RESTORER = 0 };
+#endif
+
+/* The flags in which a stand-in may differ from what the program set. All others are passed on: the kernel
+ * knows which of them it keeps. */
+enum { OURS = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER | (int)SA_RESETHAND | RESTORER };
+
 static bool is_watched(int number)
 {
     return number > 0 && number <= LAST_SIGNAL && (watched & BIT(number));
@@ -58,10 +69,8 @@ static void die_of(int number, siginfo_t *info)
     if (real(syscall)(SYS_rt_tgsigqueueinfo, getpid(), thread, number, info) != 0)
         real(syscall)(SYS_tgkill, getpid(), thread, number);
     /* Here and now: a sigsuspend or ppoll that let it in would block it again when the handler returns. */
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, number);
-    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    const uint64_t one = BIT(number - 1);
+    real(syscall)(SYS_rt_sigprocmask, SIG_UNBLOCK, &one, NULL, sizeof one);
 }
 
 static void on_default(int number, siginfo_t *info, void *context)
@@ -90,7 +99,9 @@ static void on_handled(int number, siginfo_t *info, void *context)
     if (tree_is_self())
         tree_note_stop();
     if (action.sa_flags & (int)SA_RESETHAND) {
-        struct sigaction none = {.sa_handler = SIG_DFL};
+        /* As the kernel does it: flags and mask stay. */
+        struct sigaction none = action;
+        none.sa_handler = SIG_DFL;
         sigaction(number, &none, NULL);
     }
     action.sa_sigaction(number, info, context);
@@ -102,13 +113,16 @@ static bool is_own(const struct sigaction *action)
            (action->sa_sigaction == on_default || action->sa_sigaction == on_handled);
 }
 
-/* What the kernel gets in place of what the program set. */
+/*
+ * What the kernel gets in place of what the program set. A signal that kills may use the program's alternate
+ * stack whatever the program's flags say: a coroutine's stack may have no room for the kernel's frame.
+ */
 static struct sigaction stand_in(int number, const struct sigaction *action)
 {
     struct sigaction own = *action;
     if (action->sa_handler == SIG_DFL && !is_init) {
         own.sa_sigaction = on_default;
-        own.sa_flags = SA_SIGINFO | SA_RESTART | (number == SIGSEGV || number == SIGBUS ? SA_ONSTACK : 0);
+        own.sa_flags = (action->sa_flags & ~OURS) | SA_SIGINFO | SA_RESTART | SA_ONSTACK;
         sigfillset(&own.sa_mask);
     } else if (action->sa_handler != SIG_IGN && asks_to_stop(number)) {
         own.sa_sigaction = on_handled;
@@ -117,21 +131,43 @@ static struct sigaction stand_in(int number, const struct sigaction *action)
     return own;
 }
 
-/* sigaction(2) for a watched signal: the kernel's answer first, so that errors are its own. */
+/* What to remember of ACTION: as the kernel would tell it, but for the flags that it does not know. */
+static struct sigaction remembered(const struct sigaction *action)
+{
+    struct sigaction kept = *action;
+    kept.sa_flags |= RESTORER;
+    sigdelset(&kept.sa_mask, SIGKILL);
+    sigdelset(&kept.sa_mask, SIGSTOP);
+    return kept;
+}
+
+/* What the program is told: the KERNEL's answer or, where that is of a stand-in, what the program has SET. */
+static struct sigaction answer(const struct sigaction *kernel, const struct sigaction *set)
+{
+    if (!is_own(kernel))
+        return *kernel;
+    struct sigaction told = *set;
+    told.sa_flags = (kernel->sa_flags & ~OURS) | (set->sa_flags & OURS);
+    told.sa_restorer = set->sa_flags & RESTORER ? kernel->sa_restorer : NULL;
+    return told;
+}
+
+/* sigaction(2) for a watched signal. Both pointers are used where libc's own function uses them. */
 static int set(int number, const struct sigaction *action, struct sigaction *old)
 {
-    struct sigaction before = program[number];
+    const struct sigaction before = program[number];
     struct sigaction kernel = {.sa_handler = SIG_DFL};
     struct sigaction own;
     if (action) {
         own = stand_in(number, action);
-        if (tree_enter())
-            program[number] = *action;
+        program[number] = remembered(action);
     }
-    if (real(sigaction)(number, action ? &own : NULL, &kernel) != 0)
+    if (real(sigaction)(number, action ? &own : NULL, &kernel) != 0) {
+        program[number] = before;
         return -1;
+    }
     if (old)
-        *old = is_own(&kernel) ? before : kernel;
+        *old = answer(&kernel, &before);
     return 0;
 }
 
@@ -142,7 +178,7 @@ static int set_in_vfork_child(int number, const struct sigaction *action, struct
     if (real(sigaction)(number, action, &kernel) != 0)
         return -1;
     if (old)
-        *old = is_own(&kernel) ? program[number] : kernel;
+        *old = answer(&kernel, &program[number]);
     return 0;
 }
 
@@ -175,7 +211,7 @@ static __sighandler_t set_bsd(int number, __sighandler_t handler)
 
 static __sighandler_t set_system_v(int number, __sighandler_t handler)
 {
-    return set_simple(number, handler, (int)SA_RESETHAND | SA_NODEFER, false);
+    return set_simple(number, handler, (int)SA_RESETHAND | SA_NODEFER | SA_INTERRUPT, false);
 }
 
 HOOK __sighandler_t signal(int number, __sighandler_t handler)
@@ -278,18 +314,19 @@ HOOK int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespe
 }
 
 /*
- * Which signals a row of endings needs watched. A crash that stays an abort needs no code of ours; a stop
- * signal is watched unless it ends as the crash does, or nothing is armed and nothing is promised.
+ * Which signals a row of endings needs watched. A crash that stays an abort needs no code of ours. The stop
+ * signals are watched wherever any death changes anything: a handler makes an exit of a stop, and the status alone
+ * would tell an exit.
  */
 static uint64_t wanted(const struct endings *row)
 {
-    uint64_t signals = 0;
     /* A watcher sees every death as it is: only what a handler makes of a stop is left to note. */
     uint8_t crash = config.watched ? ENDING_KEEP : row->of[EVENT_CRASH];
+    uint64_t signals = 0;
     if (crash != ENDING_KEEP && crash != ENDING_RST)
         signals |= FATAL & ~config.stop_signals;
-    if (row->of[EVENT_STOP] != crash || row->of[EVENT_STOP] != row->of[EVENT_EXIT_ERROR] ||
-        (crash != ENDING_KEEP && crash != ENDING_RST))
+    if (crash != ENDING_KEEP || row->of[EVENT_STOP] != ENDING_KEEP || row->of[EVENT_EXIT] != ENDING_KEEP ||
+        row->of[EVENT_EXIT_ERROR] != ENDING_KEEP)
         signals |= FATAL & config.stop_signals;
     return signals;
 }

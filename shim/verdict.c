@@ -100,7 +100,7 @@ static void judge(int fd, struct connection *connection, enum event event)
 static int no_cancellation(void)
 {
     int before;
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+    real(pthread_setcancelstate)(PTHREAD_CANCEL_DISABLE, &before);
     return before;
 }
 
@@ -113,9 +113,13 @@ static bool is_only_descriptor(int fd, const struct connection *connection)
     return true;
 }
 
-static bool status_matters(const uint8_t endings[EVENTS])
+/* May the end of the process be another ending than this close? Whoever was asked to stop, stops. */
+static bool death_matters(const uint8_t endings[EVENTS])
 {
-    return endings[EVENT_EXIT] != endings[EVENT_CLOSE] || endings[EVENT_EXIT_ERROR] != endings[EVENT_CLOSE];
+    uint8_t close = endings[EVENT_CLOSE];
+    if (tree_stop_noted())
+        return endings[EVENT_STOP] != close;
+    return endings[EVENT_EXIT] != close || endings[EVENT_EXIT_ERROR] != close;
 }
 
 /* Some connection has FLAG_DEFERRED: its only descriptor is one that the program does not know. */
@@ -131,7 +135,7 @@ static void leave_to_the_status(int fd)
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection) ||
         atomic_load(&config.state) == STATE_QUIET || (atomic_load(&connection->flags) & FLAG_DEFERRED) ||
-        !status_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
+        !death_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
         fin_is_out(fd, connection))
         return;
     int saved = errno;
@@ -169,7 +173,7 @@ void verdict_close(int fd, size_t buffered)
     if (connection->kind == KIND_CONNECTION && tree_gives_up(fd, connection))
         judge(fd, connection, event_of_close(fd, connection, buffered));
     table_free(connection);
-    pthread_setcancelstate(cancellation, NULL);
+    real(pthread_setcancelstate)(cancellation, NULL);
 }
 
 void verdict_close_range(unsigned first, unsigned last)
@@ -222,5 +226,5 @@ void verdict_death(enum event event)
         }
     }
     record_death(event, count);
-    pthread_setcancelstate(cancellation, NULL);
+    real(pthread_setcancelstate)(cancellation, NULL);
 }
