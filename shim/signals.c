@@ -249,10 +249,6 @@ HOOK __sighandler_t sigset(int number, __sighandler_t handler)
     struct sigaction action = {.sa_handler = handler};
     struct sigaction old;
     bool holds = handler == SIG_HOLD;
-    if (handler == SIG_ERR) {
-        errno = EINVAL;
-        return SIG_ERR;
-    }
     sigemptyset(&one);
     sigaddset(&one, number);
     sigemptyset(&action.sa_mask);
@@ -315,8 +311,8 @@ HOOK int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespe
 
 /*
  * Which signals a row of endings needs watched. A crash that stays an abort needs no code of ours. The stop
- * signals are watched wherever any death changes anything: a handler makes an exit of a stop, and the status alone
- * would tell an exit.
+ * signals are watched wherever any death changes anything: a handler makes an exit of a stop, and the status
+ * alone would tell an exit.
  */
 static uint64_t wanted(const struct endings *row)
 {

@@ -62,6 +62,60 @@ handled() {
     server_ended signal TERM
 }
 
+# stopped_well POLICY STATUS OPERATION...: SIGTERM, handled, then an exit with STATUS; the record says stop.
+stopped_well() {
+    serve -p "$1" TRUEFIN_LOG="$PWD/log" accept write:Hello. "${@:3}"
+    connect_peer
+    server_said ready
+    kill_server TERM
+    peer_saw rst 6
+    server_ended exit "$2"
+    grep -q 'event=stop' log
+}
+
+@test "a program that handles SIGTERM and exits has stopped, whatever its status, under every policy with stop=rst" {
+    local policy status rows=0
+    for policy in stop=rst 'abort-on-crash, stop=rst' 'always-fin, stop=rst' 'exit-error=rst, stop=rst' \
+        'crash=rst, exit-error=rst, stop=rst' 'exit=rst, stop=rst'; do
+        for status in 0 3; do
+            echo "policy: $policy, status: $status"
+            stopped_well "$policy" "$status" on:TERM:exit:"$status" pause
+            stop_all
+            stopped_well "$policy" "$status" sigwait:TERM exit:"$status"
+            stop_all
+            rows=$((rows + 1))
+        done
+    done
+    assert_equal "$rows" 12
+}
+
+@test "CPython that exits from its handler for SIGTERM has stopped: what it closes on the way out is reset" {
+    local policy rows=0
+    cat >stop.py <<'END'
+import signal, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+connection, _ = listener.accept()
+connection.sendall(b"Hello.")
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("ready", flush=True)
+while True:
+    signal.pause()
+END
+    for policy in stop=rst 'abort-on-crash, stop=rst'; do
+        launch server -p "$policy" /usr/bin/python3 stop.py
+        find_port server
+        connect_peer
+        server_said ready
+        kill_server TERM
+        peer_saw rst 6
+        server_ended exit 0
+        stop_all
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 2
+}
+
 @test "TRUEFIN_STOP_SIGNALS adds a stop signal" {
     serve TRUEFIN_STOP_SIGNALS=TERM,USR1 accept write:Hello. raise:USR1
     peer_sees fin 6
