@@ -97,6 +97,9 @@ static void after_handlers(int status, void *unused)
     death_by_status(status);
 }
 
+/* musl has none; there we are inert. */
+#pragma weak on_exit
+
 void death_watch(void)
 {
     on_exit(after_handlers, NULL);
@@ -106,7 +109,8 @@ static int (*program_main)(int, char **, char **);
 
 static int main_wrapper(int argc, char **argv, char **environment)
 {
-    on_exit(before_handlers, NULL);
+    if (on_exit)
+        on_exit(before_handlers, NULL);
     int status = program_main(argc, argv, environment);
     dying_with(status);
     return status;

@@ -92,6 +92,14 @@ static int close_around(close_range_call *call, unsigned first, unsigned last)
     return first <= last ? call(first, last, 0) : 0;
 }
 
+/* musl has another name for it, which is no part of its interface. */
+#pragma weak __libc_single_threaded
+
+static bool is_alone(void)
+{
+    return &__libc_single_threaded && __libc_single_threaded;
+}
+
 /* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then
  * on. */
 static int close_unshared(close_range_call *call, unsigned first, unsigned last, int flags)
@@ -105,7 +113,7 @@ static int close_unshared(close_range_call *call, unsigned first, unsigned last,
 int ending_of_range(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
-    bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && __libc_single_threaded));
+    bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && is_alone()));
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && tree_enter() &&
         close_range_works(call))
         verdict_close_range(first, last);

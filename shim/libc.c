@@ -1,6 +1,7 @@
 #include "libc.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 
 struct libc libc;
 
@@ -12,11 +13,26 @@ void *libc_find(void **entry, const char *name)
     return function;
 }
 
+/* For what this libc lacks: the answer of a kernel that lacks the call. */
+static int missing(void)
+{
+    errno = ENOSYS;
+    return -1;
+}
+
+void *libc_need(void **entry, const char *name)
+{
+    int (*const stand_in)(void) = missing;
+    if (!libc_find(entry, name))
+        __atomic_store_n(entry, *(void *const *)&stand_in, __ATOMIC_RELAXED);
+    return __atomic_load_n(entry, __ATOMIC_RELAXED);
+}
+
 void libc_resolve(void)
 {
 #define CALL(name)                                                                                           \
     if (!LIBC_ENTRY(name))                                                                                   \
-        libc_find((void **)&libc.name, #name);
+        libc_need((void **)&libc.name, #name);
 #define LATE(name)
 #define ASK(name)
 #define OWN(name) CALL(name)

@@ -76,8 +76,15 @@ extern struct libc libc;
  */
 void libc_resolve(void);
 
-/* One entry, in a process with one thread and no socket. */
+/* One entry, in a process with one thread and no socket; NULL if it is nowhere. */
 void *libc_find(void **entry, const char *name);
+
+/*
+ * The same for a name that a hook has made known to the program: where libc lacks the function (close_range
+ * in musl), the entry becomes one that fails with ENOSYS. A program that looks a name up with dlsym(3) finds
+ * us.
+ */
+void *libc_need(void **entry, const char *name);
 
 #define LIBC_ENTRY(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED)
 
@@ -89,7 +96,7 @@ void *libc_find(void **entry, const char *name);
 #define real(name)                                                                                           \
     (__builtin_expect(LIBC_ENTRY(name) != NULL, 1)                                                           \
          ? LIBC_ENTRY(name)                                                                                  \
-         : (__typeof__(name) *)libc_find((void **)&libc.name, #name))
+         : (__typeof__(name) *)libc_need((void **)&libc.name, #name))
 #endif
 
 /*

@@ -5,6 +5,7 @@
 #include "sink.h"
 #include "text.h"
 
+#include <gnu/libc-version.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -158,9 +159,23 @@ static bool has_effect(void)
     return false;
 }
 
+/*
+ * musl's dynamic linker loads us too, but its structures are others. Only glibc has this function, and a
+ * static program, as the side-car, does not get it by a weak reference.
+ */
+static bool is_glibc(void)
+{
+#ifdef HOOKS_NOTHING
+    return true;
+#else
+    extern __typeof__(gnu_get_libc_version) gnu_get_libc_version __attribute__((weak));
+    return gnu_get_libc_version != NULL;
+#endif
+}
+
 bool config_read(void)
 {
-    if (!read_policy() || !read_variables() || !has_effect())
+    if (!is_glibc() || !read_policy() || !read_variables() || !has_effect())
         return false;
     config.asks_port = policy_asks_port(config.policy);
     config.asks_peer = policy_asks_peer(config.policy);

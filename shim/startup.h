@@ -33,8 +33,8 @@ extern struct config config;
 
 /*
  * Reads the variables, and opens the place for records. False if there is nothing to do: a bad value, which
- * is said on stderr (and ends the process under TRUEFIN_STRICT=1), or no rule that changes anything. Before
- * main, or before there are threads.
+ * is said on stderr (and ends the process under TRUEFIN_STRICT=1), no rule that changes anything, or another
+ * libc than glibc. Before main, or before there are threads.
  */
 bool config_read(void);
 
