@@ -45,6 +45,9 @@ int capset(cap_user_header_t header, const cap_user_data_t data);
 /* What C++ calls (Itanium C++ ABI, exception handling, 2.5), and what longjmp is under _FORTIFY_SOURCE. */
 void *__cxa_begin_catch(void *exception);
 void __longjmp_chk(jmp_buf to, int value) __attribute__((noreturn));
+/* What AddressSanitizer and LeakSanitizer ask for (sanitizer/asan_interface.h, lsan_interface.h). */
+const char *__asan_default_options(void);
+int __lsan_is_turned_off(void);
 /* What printf(3) and its kin are under _FORTIFY_SOURCE. */
 int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list values);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list values);

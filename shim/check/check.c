@@ -224,6 +224,44 @@ static bool is_go(int fd, const ElfW(Ehdr) * header)
     return false;
 }
 
+/* Whether NAME stands in the SIZE bytes at OFFSET, with a zero byte before it and behind it. */
+static bool has_name(int fd, uint64_t offset, uint64_t size, const char *name)
+{
+    char block[4096];
+    const size_t length = strlen(name) + 2;
+    while (size >= length) {
+        size_t n = size < sizeof block ? (size_t)size : sizeof block;
+        if (!read_at(fd, block, n, offset))
+            return false;
+        for (char *at = block; (at = memchr(at, '\0', n - (size_t)(at - block))); at++)
+            if (n - (size_t)(at - block) >= length && !memcmp(at + 1, name, length - 1))
+                return true;
+        if (n == size)
+            return false;
+        offset += n - length + 1;
+        size -= n - length + 1;
+    }
+    return false;
+}
+
+/* Whether it was built with AddressSanitizer or LeakSanitizer: by the names that the dynamic linker looks up,
+ * which stripped programs have too. */
+static bool has_leak_check(int fd, const ElfW(Ehdr) * header)
+{
+    static const char *const names[] = {"__asan_init", "__lsan_init", "__lsan_is_turned_off"};
+    ElfW(Shdr) section;
+    for (unsigned i = 0; header->e_shentsize == sizeof section && i < header->e_shnum; i++) {
+        if (!read_at(fd, &section, sizeof section, header->e_shoff + i * sizeof section))
+            return false;
+        if (section.sh_type != SHT_STRTAB || !(section.sh_flags & SHF_ALLOC))
+            continue;
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+            if (has_name(fd, section.sh_offset, section.sh_size, names[k]))
+                return true;
+    }
+    return false;
+}
+
 /*
  * Whether the dynamic linker will run in secure mode (AT_SECURE) and so ignore us. Not the bits of the file
  * decide, but what they change for us: the new effective ids differ from our real ones, or a real user other
@@ -286,7 +324,7 @@ static enum exit_code examine_elf(struct answer *a, int fd, const struct stat *s
         return no(a, secure);
     if (is_go(fd, &header))
         return no(a, "Go: its runtime makes system calls without libc, where truefin cannot see them");
-    say(a, "dynamic glibc, can be shimmed");
+    say(a, "dynamic glibc, %scan be shimmed", has_leak_check(fd, &header) ? "with a leak check, " : "");
     return EXIT_YES;
 }
 
