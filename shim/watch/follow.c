@@ -62,13 +62,12 @@ static unsigned long message(pid_t tid)
     return value;
 }
 
+/* One that let_die() has let go may still be listed; task_get() does not take it. */
 static void learn_thread(void *data, int directory, const char *name)
 {
     (void)data;
     (void)directory;
-    pid_t tid = (pid_t)strtol(name, NULL, 10);
-    if (!task_find(tid))
-        task_get(tid);
+    task_get((pid_t)strtol(name, NULL, 10));
 }
 
 /* Threads that were born and have not been heard of: asked for only when all others are exiting. */
@@ -115,6 +114,17 @@ static void exits(struct task *task)
         judge_death(process, task->tid, status, true);
     else if (!process->first.judged && is_whole(task->tid, status))
         judge_death(process, task->tid, status, false);
+}
+
+/*
+ * The kernel hides the status of a process from its parent until the tracer has waited for it (ptrace(2)),
+ * and yet its pidfd is readable. So nothing is traced any more when it ends. One that was killed in this stop
+ * has left it (before Linux 5.17), and is waited for.
+ */
+static void let_die(struct task *task)
+{
+    if (ptrace(PTRACE_DETACH, task->tid, NULL, NULL) == 0)
+        task_forget(task);
 }
 
 /* If another thread than the first has execed, it goes on under the first one's number, and no end of its own
@@ -168,8 +178,7 @@ static void release(struct task *task, int number)
     task_exits(task);
     if (judge_cares(process, number))
         judge_death(process, tid, number, process->alive == 0);
-    if (process->alive == 0 || tid != process->first.tid)
-        task_forget(task);
+    task_forget(task);
     ptrace(PTRACE_DETACH, tid, NULL, word((uintptr_t)number));
 }
 
@@ -232,6 +241,8 @@ static void stopped(pid_t tid, int code)
         born(task, (pid_t)message(tid));
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
+        let_die(task);
+        return;
     } else if (event == PTRACE_EVENT_STOP && task) {
         resume_at_signal(task, 0);
     } else if (code == SYSCALL_STOP && task) {
@@ -247,9 +258,11 @@ static void stopped(pid_t tid, int code)
     go_on(tid, task, code, delivered);
 }
 
+/* It has not stopped at its exit, because SIGKILL came just then. */
 static void ends(struct task *task, const siginfo_t *info)
 {
-    if (task->tid == task->tgid)
+    task_exits(task);
+    if (is_last(task_process(task)))
         judge_unseen(task_process(task),
                      info->si_code == CLD_EXITED ? info->si_status << 8 : info->si_status);
     task_forget(task);

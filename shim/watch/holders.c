@@ -68,7 +68,7 @@ static void see_thread(void *data, int directory, const char *name)
 /* When the first thread has ended, /proc tells nothing of the process as a whole. */
 static void see_process(struct process *process)
 {
-    if (process->first.exiting)
+    if (process->first.exiting || !process->first.seen)
         proc_each(process->first.tid, "task", see_thread, process);
     else
         see_links(process->first.tid, process);

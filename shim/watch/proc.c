@@ -35,22 +35,38 @@ static bool read_of(char *out, size_t size, pid_t pid, const char *what)
     return read_text(out, size, path);
 }
 
-/* The value of a field of /proc/PID/status; NULL if there is none. Valid until the next call. */
-static char *field(pid_t pid, const char *name)
+/* The value of a field in the text of /proc/PID/status; NULL if there is none. The first line is the name of
+ * the program, in which the kernel writes a newline as "\n" (fs/proc/array.c). */
+static char *find(char *text, const char *name)
 {
-    static char text[STATUS_SIZE];
     char wanted[PATH_SIZE];
-    if (!read_of(text, sizeof text, pid, "status"))
-        return NULL;
     int size = snprintf(wanted, sizeof wanted, "\n%s:\t", name);
     char *found = strstr(text, wanted);
     return found ? found + size : NULL;
 }
 
+static char status[STATUS_SIZE];
+
+/* The same of PID's. Valid until the next call. */
+static char *field(pid_t pid, const char *name)
+{
+    return read_of(status, sizeof status, pid, "status") ? find(status, name) : NULL;
+}
+
+static pid_t to_pid(const char *value)
+{
+    return value ? (pid_t)strtol(value, NULL, 10) : 0;
+}
+
 pid_t proc_pid(pid_t pid, const char *name)
 {
-    const char *value = field(pid, name);
-    return value ? (pid_t)strtol(value, NULL, 10) : 0;
+    return to_pid(field(pid, name));
+}
+
+pid_t proc_traced(pid_t tid)
+{
+    const pid_t tracer = proc_pid(tid, "TracerPid");
+    return tracer == getpid() ? to_pid(find(status, "Tgid")) : 0;
 }
 
 /* Is the signal in a set of PID's? */

@@ -14,6 +14,9 @@ enum { PROC_NAME = 16 }; /* TASK_COMM_LEN, the NUL included */
 /* The pid in the field NAME of /proc/PID/status: "Tgid", "PPid", "TracerPid". 0: none, or unknown. */
 pid_t proc_pid(pid_t pid, const char *name);
 
+/* The process of the thread TID, if this process traces that; else 0. */
+pid_t proc_traced(pid_t tid);
+
 /* Has PID a handler for the signal? */
 bool proc_handles(pid_t pid, int number);
 

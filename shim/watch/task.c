@@ -47,10 +47,12 @@ struct task *task_get(pid_t tid)
     struct task *task = task_find(tid);
     if (task && task->seen)
         return task;
-    pid_t tgid = task ? task->tgid : proc_pid(tid, "Tgid");
+    pid_t tgid = proc_traced(tid);
     task = tgid && make(tgid, tgid) ? make(tid, tgid) : NULL;
     if (task) {
         task->seen = true;
+        task->exiting = false;
+        task_process(task)->seen++;
         task_process(task)->alive++;
     }
     return task;
@@ -64,15 +66,26 @@ void task_exits(struct task *task)
     task->exiting = true;
 }
 
-/* The first thread is the last to be reaped, so no other needs it after that. */
+static void drop(struct task *task)
+{
+    *place_of(task->tid) = task->next;
+    free(task);
+}
+
 void task_forget(struct task *task)
 {
+    struct process *process = task_process(task);
     task_exits(task);
-    *place_of(task->tid) = task->next;
-    if (is_first(task))
-        free(((struct process *)task)->foreign);
     free(task->call);
-    free(task);
+    task->call = NULL;
+    task->seen = false;
+    process->seen--;
+    if (!is_first(task))
+        drop(task);
+    if (process->seen)
+        return;
+    free(process->foreign);
+    drop(&process->first);
 }
 
 void task_execs(struct process *process)

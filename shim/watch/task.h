@@ -15,7 +15,7 @@ struct task {
     pid_t tgid;
     uint16_t code;    /* what it has stopped for, until that is seen to; else 0 */
     uint16_t heard;   /* the last round in which it stopped: see follow.c */
-    bool seen : 1;    /* traced; else it only stands for its process */
+    bool seen : 1;    /* traced; else it only stands for its process, and is the first thread */
     bool exiting : 1; /* has begun to die: its descriptors may be gone any moment */
 
     /* Of the process, if it is the first thread. */
@@ -31,15 +31,16 @@ struct inodes {
 /* A process, and the task of its first thread, whose tid is the tgid. */
 struct process {
     struct task first;
-    unsigned alive;         /* threads that are not exiting */
+    unsigned seen;          /* threads that are traced */
+    unsigned alive;         /* those of them that are not exiting */
     struct inodes *foreign; /* connections that an exec left it above 2: not its own; NULL for none */
 };
 
 /* The task; NULL if it is not known. */
 struct task *task_find(pid_t tid);
 
-/* The task, made known as a living thread of its process if it is not. NULL if it is gone, or without memory.
- */
+/* The task, made known as a living thread of its process if it is not. NULL if it is not traced any more, or
+ * without memory. */
 struct task *task_get(pid_t tid);
 
 /* The process of a task. Never NULL. */
@@ -48,7 +49,7 @@ struct process *task_process(const struct task *task);
 /* It has begun to die. */
 void task_exits(struct task *task);
 
-/* It is traced no more. */
+/* It is traced no more. Its process is forgotten with its last thread. */
 void task_forget(struct task *task);
 
 /* The process has one thread now, the first, which has execed. */
