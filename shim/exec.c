@@ -1,49 +1,60 @@
+#include "absence.h"
 #include "launch.h"
 #include "libc.h"
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
+
+static void before(const struct program *program)
+{
+    absence_expect(program);
+    launch_before_exec();
+}
 
 /* An exec that returns has failed: all is as it was. */
 static int failed(int result)
 {
     launch_exec_failed();
+    absence_exec_failed();
     return result;
 }
 
 HOOK int execve(const char *path, char *const argv[], char *const environment[])
 {
-    launch_before_exec();
+    before(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environment});
     return failed(real(execve)(path, argv, environment));
 }
 
 HOOK int execv(const char *path, char *const argv[])
 {
-    launch_before_exec();
+    before(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environ});
     return failed(real(execv)(path, argv));
 }
 
 HOOK int execvp(const char *file, char *const argv[])
 {
-    launch_before_exec();
+    before(&(struct program){.file = file, .argv = argv, .environment = environ});
     return failed(real(execvp)(file, argv));
 }
 
 HOOK int execvpe(const char *file, char *const argv[], char *const environment[])
 {
-    launch_before_exec();
+    before(&(struct program){.file = file, .argv = argv, .environment = environment});
     return failed(real(execvpe)(file, argv, environment));
 }
 
 HOOK int fexecve(int fd, char *const argv[], char *const environment[])
 {
-    launch_before_exec();
+    before(&(struct program){
+        .directory = fd, .path = "", .flags = AT_EMPTY_PATH, .argv = argv, .environment = environment});
     return failed(real(fexecve)(fd, argv, environment));
 }
 
 HOOK int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
-    launch_before_exec();
+    before(&(struct program){
+        .directory = directory, .path = path, .flags = flags, .argv = argv, .environment = environment});
     return failed(real(execveat)(directory, path, argv, environment, flags));
 }
 
@@ -106,14 +117,27 @@ HOOK int execle(const char *path, const char *argument, ...)
 
 /* The child has execed; PID is where the program wants its number, and is left alone on an error
  * (posix_spawn(3)). */
-static int launched(int result, pid_t child, pid_t *pid)
+static int launched(int result, pid_t child, pid_t *pid, const struct program *program)
 {
     if (result != 0)
         return result;
     if (pid)
         *pid = child;
     launch_after(child, false);
+    absence_expect(program);
     return 0;
+}
+
+static bool resets_ids(const posix_spawnattr_t *attributes)
+{
+    short flags = 0;
+    return attributes && posix_spawnattr_getflags(attributes, &flags) == 0 && (flags & POSIX_SPAWN_RESETIDS);
+}
+
+/* From where a relative path counts, the actions may have changed. */
+static const char *known(const char *path, const posix_spawn_file_actions_t *actions)
+{
+    return actions && *path != '/' && strchr(path, '/') ? NULL : path;
 }
 
 HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
@@ -121,7 +145,12 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
 {
     pid_t child = 0;
     int result = real(posix_spawn)(&child, path, actions, attributes, argv, environment);
-    return launched(result, child, pid);
+    return launched(result, child, pid,
+                    &(struct program){.directory = AT_FDCWD,
+                                      .path = known(path, actions),
+                                      .argv = argv,
+                                      .environment = environment,
+                                      .resets_ids = resets_ids(attributes)});
 }
 
 HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
@@ -129,5 +158,9 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
 {
     pid_t child = 0;
     int result = real(posix_spawnp)(&child, file, actions, attributes, argv, environment);
-    return launched(result, child, pid);
+    return launched(result, child, pid,
+                    &(struct program){.file = known(file, actions),
+                                      .argv = argv,
+                                      .environment = environment,
+                                      .resets_ids = resets_ids(attributes)});
 }

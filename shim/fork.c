@@ -1,5 +1,6 @@
 #include "fork.h"
 
+#include "absence.h"
 #include "birth.h"
 #include "launch.h"
 #include "libc.h"
@@ -80,5 +81,6 @@ pid_t truefin_after_vfork(pid_t pid)
 {
     if (pid > 0)
         launch_after(pid, true);
+    absence_execed();
     return pid;
 }

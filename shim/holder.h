@@ -59,8 +59,11 @@ bool holder_traced_by(const char *tracer);
 /* Has PID loaded this library by now? Reads /proc/PID/maps. */
 bool holder_loads_us(pid_t pid);
 
-/* Has this process inherited a seccomp filter, which may kill for a call that few programs make? Reads /proc
- * once. */
+/* Does the file at PATH contain TEXT? False if it cannot be read. */
+bool holder_file_has(const char *path, const char *text);
+
+/* Is there a filter of system calls (seccomp(2))? One that was inherited may kill for kcmp and other rare
+ * calls, but not for what every daemon does. */
 bool holder_is_filtered(void);
 
 #endif

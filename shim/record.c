@@ -255,3 +255,16 @@ void record_note(const char *note)
     finish(&text);
     errno = saved;
 }
+
+void record_command(const char *note, const char *command)
+{
+    if (!wanted())
+        return;
+    int saved = errno;
+    char line[LINE_SIZE];
+    struct text text = begin(line);
+    put_name(&text, "note", note);
+    put_name(&text, "command", command);
+    finish(&text);
+    errno = saved;
+}

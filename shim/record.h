@@ -43,4 +43,7 @@ extern _Atomic unsigned record_limits;
 /* Something that the operator must know. A fixed text of ours, without quotes in it. */
 void record_note(const char *text);
 
+/* The same about a program that is executed; COMMAND is its path. */
+void record_command(const char *text, const char *command);
+
 #endif

@@ -1,5 +1,6 @@
 #include "startup.h"
 
+#include "absence.h"
 #include "act.h"
 #include "birth.h"
 #include "death.h"
@@ -44,6 +45,7 @@ __attribute__((constructor)) static void start(void)
         signals_watch();
         death_watch();
         adopt_inherited();
+        absence_begin();
         if (policy_refuses_write(config.policy))
             refuse_check();
     } else {
