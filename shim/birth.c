@@ -28,9 +28,9 @@ void birth_audit(bool missed_a_close)
         return;
     config_degrade(STATE_BLIND);
     tree_disarm_all();
-    record_note(
-        "this program closes descriptors where no hook sees it (io_uring, inline system calls, CLONE_FILES): "
-        "nothing is armed any more");
+    record_note("this program closes descriptors where no hook sees it (io_uring, inline system calls, "
+                "CLONE_FILES, RTLD_DEEPBIND): "
+                "nothing is armed any more");
 }
 
 /* FD was never armed by us: a {1,0} here is the program's own abort. */

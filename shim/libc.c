@@ -50,14 +50,14 @@ static void pin(const void *function)
 {
     Dl_info info;
     if (dladdr(function, &info))
-        dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+        real(dlopen)(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
 }
 
 /* What CALLER's own library would find if we were not there: it may have been opened with RTLD_LOCAL. */
 static void *find_locally(const char *name, const void *caller)
 {
     Dl_info info;
-    void *library = dladdr(caller, &info) ? dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    void *library = dladdr(caller, &info) ? real(dlopen)(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
     void *function = library ? dlsym(library, name) : NULL;
     if (library)
         dlclose(library);

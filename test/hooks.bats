@@ -49,3 +49,38 @@ END
         assert_output 'read -1 ECONNRESET'
     done
 }
+
+@test "what is connected is not reset when a plug-in with RTLD_DEEPBIND or a namespace of its own closes it" {
+    requires gcc
+    cat >closes.c <<'END'
+#include <unistd.h>
+int ends(int fd) { return close(fd); }
+END
+    cat >opens.c <<'END'
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    to.sin_port = htons(atoi(argv[2]));
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0 || write(fd, "Hello.", 6) != 6)
+        return 1;
+    void *plugin = argv[1][0] == 'd' ? dlopen("./closes.so", RTLD_NOW | RTLD_DEEPBIND)
+                                     : dlmopen(LM_ID_NEWLM, "./closes.so", RTLD_NOW);
+    int (*ends)(int) = plugin ? dlsym(plugin, "ends") : abort;
+    return ends(fd);
+}
+END
+    gcc -shared -fPIC -o closes.so closes.c
+    gcc -w -o opens opens.c
+    for how in deep namespace; do
+        listen_peer
+        run -0 shimmed ./opens "$how" "$port"
+        peer_saw fin 6
+    done
+}
