@@ -249,7 +249,10 @@ int birth_duplicate(int old, int fd)
 HOOK int dup(int old)
 {
     birth_begin();
-    return birth_duplicate(old, real(dup)(old));
+    int copy = real(dup)(old);
+    if (copy < 0 && tree_enter() && linger_gives_room())
+        copy = real(dup)(old);
+    return birth_duplicate(old, copy);
 }
 
 int birth_fcntl(int fd, int command, int result)
@@ -261,7 +264,11 @@ int birth_fcntl(int fd, int command, int result)
 static int fcntl_with(int fd, int command, void *argument)
 {
     birth_begin();
-    return birth_fcntl(fd, command, real(fcntl)(fd, command, argument));
+    int result = real(fcntl)(fd, command, argument);
+    bool duplicates = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+    if (duplicates && result < 0 && tree_enter() && linger_gives_room())
+        result = real(fcntl)(fd, command, argument);
+    return birth_fcntl(fd, command, result);
 }
 
 HOOK int fcntl(int fd, int command, ...)

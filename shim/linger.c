@@ -18,6 +18,7 @@ enum {
     HIGHEST_BASE = 8192, /* the first slot's number where RLIMIT_NOFILE allows */
     STACK_SIZE = 16384,  /* bytes */
     TCB_SIZE = 4096,     /* bytes; the thread has no data there, but a compiler's stack check reads it */
+    SHARE = 16,          /* one of so many numbers may be ours: see linger.h */
     TICK = 50,           /* milliseconds between looks at what has used up its time */
     IDLE = 5,            /* milliseconds until a thread without work ends */
     TAKEN = 64,          /* taken at once */
@@ -361,8 +362,43 @@ static bool no_room(void)
     return false;
 }
 
+/* Which of the kept connections has lingered longest? -1 if none can be taken. */
+static int oldest(void)
+{
+    int found = -1;
+    for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
+        const struct slot *slot = slot_of((int)fd);
+        if (slot->state == KEPT && (found < 0 || (int32_t)(slot->ends - slot_of(found)->ends) < 0))
+            found = (int)fd;
+    }
+    return found;
+}
+
+static bool end_oldest(void)
+{
+    int fd = oldest();
+    if (fd < 0 || !take(slot_of(fd)))
+        return false;
+    discard(fd, slot_of(fd));
+    end(fd, slot_of(fd), ENDED);
+    return true;
+}
+
+/* The caller has counted its own in `kept`. False if RLIMIT_NOFILE is too low to keep any. */
+static bool make_room(void)
+{
+    struct rlimit limit = {0};
+    if (CALL4(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur < SHARE)
+        return false;
+    while (self.kept > limit.rlim_cur / SHARE && end_oldest())
+        ;
+    return self.kept <= limit.rlim_cur / SHARE;
+}
+
 static bool keep(int fd, const struct connection *connection)
 {
+    if (!make_room())
+        return no_room();
     if (!is_up())
         return no_room();
     if (!epoll_forget(fd, connection))
@@ -409,17 +445,7 @@ void linger_give_up(int fd)
 
 bool linger_gives_room(void)
 {
-    if (errno != EMFILE || self.kept == 0)
-        return false;
-    for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
-        struct slot *slot = slot_of((int)fd);
-        if (slot->state != KEPT || !take(slot))
-            continue;
-        discard((int)fd, slot);
-        end((int)fd, slot, ENDED);
-        return true;
-    }
-    return false;
+    return errno == EMFILE && self.kept > 0 && end_oldest();
 }
 
 /* Until *WORD is 0, for at most TIME milliseconds. Nobody need wake us: it is looked at in every tick. */

@@ -12,6 +12,10 @@
  * State: one slot for each number that a duplicate can have, so the kernel is who hands out slots. A slot is
  * changed by compare-and-swap; who made it BUSY alone acts on the duplicate. Written by linger.c alone.
  *
+ * At most a sixteenth of RLIMIT_NOFILE is kept, so that the program never lacks the numbers: beyond that the
+ * connection that has lingered longest ends for the new one, as it does where accept(2), socket(2), dup(2) or
+ * fcntl(2) find no number. open(2) and most others are made inside libc, where no hook could give them one.
+ *
  * All functions keep errno and may be called in signal handlers; none in a vfork child (tree_enter()).
  */
 #ifndef TRUEFIN_LINGER_H

@@ -453,6 +453,21 @@ END
     server_said accepted
 }
 
+@test "what lingers takes at most a sixteenth of the numbers: the one that has lingered longest ends for the next" {
+    TRUEFIN_LINGER_TIME=1min
+    export TRUEFIN_LINGER_TIME
+    launch server -p always-fin prlimit --nofile=1024 "$PROGRAMS/server" \
+        accept await_unread:1 write:Hello. close again:70 pause
+    find_port server
+    local i
+    for i in {1..70}; do
+        peer=$i
+        size=1 upload 0 hold
+        uploaded 'all 6 fin'
+    done
+    wait_until keeps server 64
+}
+
 @test "what ends before its limit, because the program wants it so, is never reset" {
     TRUEFIN_LINGER_TIME=1min TRUEFIN_LINGER_END=rst answers close unshare_memory pause
     size=1 upload 0 hold
