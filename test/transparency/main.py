@@ -15,8 +15,8 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PYTHON = "/usr/bin/python3.11"
-SUITE = "/usr/lib/python3.11/test"
+PYTHON = "/usr/bin/python3"
+SUITE = f"/usr/lib/python3.{sys.version_info.minor}/test"  # we run under PYTHON
 
 # Every word that makes a policy (policy/words.c). The last one needs a library of its own.
 REFUSE = "refuse-write-after-fin"
@@ -253,7 +253,7 @@ def main():
     modules = options.module or (QUICK_MODULES if options.quick else list(MODULES))
     policies = options.policy or (QUICK_POLICIES if options.quick else POLICIES)
     if not glob.glob(SUITE + "/test_socket.py"):
-        sys.exit("transparency: CPython's tests are not installed (Debian: libpython3.11-testsuite, see --setup)")
+        sys.exit("transparency: CPython's tests are not installed (Debian: libpython3.N-testsuite, see --setup)")
     with tempfile.TemporaryDirectory(prefix="transparency-") as work:
         if options.keep:
             work = os.path.abspath(options.keep)
