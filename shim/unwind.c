@@ -24,8 +24,10 @@ typedef __typeof__(__cxa_begin_catch) begin_catch;
 enum { NESTED = 8 }; /* exceptions thrown while another one unwinds; further ones go unseen */
 static const uintptr_t LEAST_POINTER =
     65536; /* LuaJIT's personality routine puts a small number into the register */
-static const uint64_t RUST = 0x4d4f5a0052555354; /* "MOZ\0RUST", library/panic_unwind/src/gcc.rs */
-static const uint64_t CXX = 0x432b2b;            /* "GNUCC++", "CLNGC++", then one byte for dependent ones */
+/* "MOZ\0RUST", library/panic_unwind/src/gcc.rs: as text in memory since Rust 1.84, as a number before. */
+static const uint64_t RUST = 0x54535552005a4f4d;
+static const uint64_t RUST_BEFORE_1_84 = 0x4d4f5a0052555354;
+static const uint64_t CXX = 0x432b2b; /* "GNUCC++", "CLNGC++", then one byte for dependent ones */
 
 /* Weak: there if the program's own libraries bring libgcc_s, and the C++ library. */
 #pragma weak _Unwind_GetCFA
@@ -107,7 +109,7 @@ static const struct personality *personality_at(void *site, bool first)
 
 static enum event event_of_class(uint64_t class)
 {
-    if (class == RUST)
+    if (class == RUST || class == RUST_BEFORE_1_84)
         return EVENT_UNWIND;
     return (class >> 8 & 0xffffff) == CXX ? EVENT_EXCEPTION : EVENT_CLOSE;
 }

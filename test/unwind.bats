@@ -215,12 +215,11 @@ all_cases() {
 # --- Across languages ---
 
 @test "a Rust panic through C++ frames sends RST" {
-    cxx rust-panic
-    peer_sees rst 6
+    all_cases cxx rst rust-panic old-rust-panic
 }
 
 @test "a Rust panic ends where C++ catches it: FIN" {
-    all_cases cxx fin rust-panic-caught rust-panic-then-after
+    all_cases cxx fin rust-panic-caught rust-panic-then-after old-rust-panic-caught
 }
 
 @test "an exception of another language is no event: FIN" {

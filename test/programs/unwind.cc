@@ -284,24 +284,43 @@ void raise_and_catch(const char *letters)
     }
 }
 
+/* The class's bytes were the other way round before Rust 1.84. */
+const char RUST[] = "TSUR\0ZOM";
+const char OLD_RUST[] = "MOZ\0RUST";
+
 void rust_panic()
 {
-    raise_and_catch("MOZ\0RUST");
+    raise_and_catch(RUST);
 }
 
-void rust_panic_caught()
+void old_rust_panic()
+{
+    raise_and_catch(OLD_RUST);
+}
+
+APART void catch_and_close(const char *letters)
 {
     try {
-        raise_class("MOZ\0RUST");
+        raise_class(letters);
     } catch (...) {
         close_deep_down(3);
     }
 }
 
+void rust_panic_caught()
+{
+    catch_and_close(RUST);
+}
+
+void old_rust_panic_caught()
+{
+    catch_and_close(OLD_RUST);
+}
+
 void rust_panic_then_after()
 {
     try {
-        raise_class("MOZ\0RUST");
+        raise_class(RUST);
     } catch (...) {
     }
     close_deep_down(3);
@@ -484,7 +503,9 @@ const std::map<std::string, void (*)()> cases = {
     {"another-thread", another_thread},
     {"in-a-thread", in_a_thread},
     {"rust-panic", rust_panic},
+    {"old-rust-panic", old_rust_panic},
     {"rust-panic-caught", rust_panic_caught},
+    {"old-rust-panic-caught", old_rust_panic_caught},
     {"rust-panic-then-after", rust_panic_then_after},
     {"unknown-language", unknown_language},
     {"cancelled", cancelled},
