@@ -54,6 +54,17 @@ stands_sanitizer() {
     [[ $(<"$answer") == yes ]] || skip "without truefin, the sanitizer's library breaks it: $*"
 }
 
+# find_rust_builds: for setup_file. Exports RUST_BUILDS: in which folders of $PROGRAMS is what the Rust compilers have built?
+# Debian's own is one. If it is older than 1.84, in which Rust changed the class of its exceptions, a current one beside it
+# (scripts/rust-web) has to be the other.
+find_rust_builds() {
+    local version
+    version=$(/usr/bin/rustc --version | cut -d' ' -f2)
+    RUST_BUILDS=.
+    printf '1.84\n%s\n' "$version" | sort -VC || RUST_BUILDS='. web'
+    export RUST_BUILDS
+}
+
 # --- Waiting ---
 
 # wait_until COMMAND...: polls until COMMAND succeeds, for at most WAIT_LIMIT (default 10) seconds.

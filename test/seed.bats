@@ -5,76 +5,100 @@
 
 load helpers
 
-# seed PANIC HOW [thread]: the Rust server, built with -C panic=PANIC, under $seed_policy or the default.
+setup_file() {
+    find_rust_builds
+}
+
+# seed PANIC HOW [thread]: the Rust server of $build, with -C panic=PANIC, under $seed_policy or the default.
 seed() {
-    requires "$PROGRAMS/seed-$1"
-    launch seed -p "${seed_policy:-abort-on-crash}" "$PROGRAMS/seed-$1" "${@:2}"
+    local program=$PROGRAMS/$build/seed-$1
+    stop_all
+    requires "$program"
+    echo "$program:"
+    launch seed -p "${seed_policy:-abort-on-crash}" "$program" "${@:2}"
     find_port seed
 }
 
 # --- Rust ---
 
 @test "Rust: a handler that returns Ok sends FIN" {
-    seed unwind ok
-    peer_sees fin 7
-    ended seed exit 0
+    for build in $RUST_BUILDS; do
+        seed unwind ok
+        peer_sees fin 7
+        ended seed exit 0
+    done
 }
 
 @test "Rust: a handler that returns Ok in a thread sends FIN" {
-    seed unwind ok thread
-    peer_sees fin 7
-    said seed joined
-    ended seed exit 0
+    for build in $RUST_BUILDS; do
+        seed unwind ok thread
+        peer_sees fin 7
+        said seed joined
+        ended seed exit 0
+    done
 }
 
 @test "Rust: process::exit(0) in a handler sends FIN" {
-    seed unwind exit
-    peer_sees fin 7
-    ended seed exit 0
+    for build in $RUST_BUILDS; do
+        seed unwind exit
+        peer_sees fin 7
+        ended seed exit 0
+    done
 }
 
 @test "Rust: process::exit(0) in a handler in a thread sends FIN" {
-    seed unwind exit thread
-    peer_sees fin 7
-    ended seed exit 0
+    for build in $RUST_BUILDS; do
+        seed unwind exit thread
+        peer_sees fin 7
+        ended seed exit 0
+    done
 }
 
 # The handler's return drops the connection: a close, before main returns the error and the process exits 1.
 @test "Rust: a handler that returns Err has closed its connection, with FIN, before the process fails" {
-    seed unwind err
-    peer_sees fin 7
-    ended seed exit 1
+    for build in $RUST_BUILDS; do
+        seed unwind err
+        peer_sees fin 7
+        ended seed exit 1
+    done
 }
 
 @test "Rust: a panic under panic=abort sends RST" {
-    seed abort panic
-    peer_sees rst 7
-    ended seed signal ABRT
+    for build in $RUST_BUILDS; do
+        seed abort panic
+        peer_sees rst 7
+        ended seed signal ABRT
+    done
 }
 
 @test "Rust: a panic under panic=abort in a thread sends RST" {
-    seed abort panic thread
-    peer_sees rst 7
-    ended seed signal ABRT
+    for build in $RUST_BUILDS; do
+        seed abort panic thread
+        peer_sees rst 7
+        ended seed signal ABRT
+    done
 }
 
 # Rust says so, and aborts, in a handler that has 8 KB of stack.
 @test "Rust: a stack overflow sends RST, and under always-fin FIN, and ends in SIGABRT" {
     local word
-    for word in abort-on-crash:rst always-fin:fin; do
-        seed_policy=${word%:*} seed unwind overflow
-        peer_sees "${word#*:}" 7
-        ended seed signal ABRT
-        run -0 grep 'has overflowed its stack' seed.err
+    for build in $RUST_BUILDS; do
+        for word in abort-on-crash:rst always-fin:fin; do
+            seed_policy=${word%:*} seed unwind overflow
+            peer_sees "${word#*:}" 7
+            ended seed signal ABRT
+            run -0 grep 'has overflowed its stack' seed.err
+        done
     done
 }
 
 @test "Rust: the status of a panic in the main thread stays 101" {
-    seed unwind panic
-    connect_peer
-    ended seed exit 101
+    for build in $RUST_BUILDS; do
+        seed unwind panic
+        connect_peer
+        ended seed exit 101
+    done
 }
-
 
 # --- C ---
 

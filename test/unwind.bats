@@ -6,11 +6,26 @@
 
 load helpers
 
-# rust [-p POLICY] CASE: programs/unwind.rs.
+setup_file() {
+    find_rust_builds
+}
+
+# rust [-p POLICY] [NAME=VALUE] CASE: programs/unwind.rs of $build.
 rust() {
-    requires "$PROGRAMS/unwind-unwind"
-    launch rust "${@:1:$#-1}" "$PROGRAMS/unwind-unwind" "${!#}"
+    local program=$PROGRAMS/$build/unwind-unwind
+    stop_all
+    requires "$program"
+    echo "$program:"
+    launch rust "${@:1:$#-1}" "$program" "${!#}"
     find_port rust
+}
+
+# rust_peers ENDING [-p POLICY] CASE: what the peers of all builds see.
+rust_peers() {
+    for build in $RUST_BUILDS; do
+        rust "${@:2}"
+        peer_sees "$1" 6
+    done
 }
 
 # cxx CASE, cxx VARIANT/CASE: programs/unwind.cc, under a policy that aborts at all that is thrown.
@@ -24,6 +39,7 @@ cxx() {
 
 # two_tasks CASE: the peer `first` has the first one's connection.
 two_tasks() {
+    rm -f got
     rust "$1"
     peer=first connect_peer --output got
     wait_until test -s got
@@ -42,123 +58,138 @@ all_cases() {
 
 # --- The seed ---
 
-@test "Rust: a handler that panics after Hello, and whose connection is dropped on the way, sends RST" {
-    requires "$PROGRAMS/seed-unwind"
-    launch seed "$PROGRAMS/seed-unwind" panic
+# seed HOW [thread]: programs/seed.rs of $build.
+seed() {
+    local program=$PROGRAMS/$build/seed-unwind
+    stop_all
+    requires "$program"
+    echo "$program:"
+    launch seed "$program" "$@"
     find_port seed
-    peer_sees rst 7
-    ended seed exit 101
+}
+
+@test "Rust: a handler that panics after Hello, and whose connection is dropped on the way, sends RST" {
+    for build in $RUST_BUILDS; do
+        seed panic
+        peer_sees rst 7
+        ended seed exit 101
+    done
 }
 
 @test "Rust: a handler that panics in a thread sends RST, and the process goes on" {
-    requires "$PROGRAMS/seed-unwind"
-    launch seed "$PROGRAMS/seed-unwind" panic thread
-    find_port seed
-    peer_sees rst 7
-    said seed joined
-    ended seed exit 0
+    for build in $RUST_BUILDS; do
+        seed panic thread
+        peer_sees rst 7
+        said seed joined
+        ended seed exit 0
+    done
 }
 
 # --- What the discussion about Rust's TcpStream came to, as policies ---
 
 @test "variant 1, a panic aborts: RST" {
-    rust caught
-    peer_sees rst 6
+    rust_peers rst caught
 }
 
 @test "variant 1, a drop closes: FIN" {
-    rust drop
-    peer_sees fin 6
+    rust_peers fin drop
 }
 
 @test "abort on drop: RST at a drop" {
-    rust -p abort-on-crash,close=rst drop
-    peer_sees rst 6
+    rust_peers rst -p abort-on-crash,close=rst drop
 }
 
 @test "abort on drop: RST at a panic" {
-    rust -p abort-on-crash,close=rst caught
-    peer_sees rst 6
+    rust_peers rst -p abort-on-crash,close=rst caught
 }
 
 @test "variant 2, abort unless shutdown: RST at a drop" {
-    rust -p abort-unless-shutdown drop
-    peer_sees rst 6
+    rust_peers rst -p abort-unless-shutdown drop
 }
 
 @test "variant 2, abort unless shutdown: FIN at a drop after a shutdown" {
-    rust -p abort-unless-shutdown shutdown-then-drop
-    peer_sees fin 6
+    rust_peers fin -p abort-unless-shutdown shutdown-then-drop
 }
 
 @test "variant 2, abort unless shutdown: a panic after a shutdown leaves the FIN" {
-    rust -p abort-unless-shutdown shutdown-then-panic
-    peer_sees fin 6
+    rust_peers fin -p abort-unless-shutdown shutdown-then-panic
 }
 
 @test "variant 3, the program sets SO_LINGER itself: RST at a drop" {
-    rust zero-linger-then-drop
-    peer_sees rst 6
+    rust_peers rst zero-linger-then-drop
 }
 
 @test "variant 3, without the option: FIN at a drop" {
-    rust drop
-    peer_sees fin 6
+    rust_peers fin drop
 }
 
 # --- Where a panic begins and ends ---
 
 @test "Rust: what a panic drops sends RST, wherever it is caught" {
-    all_cases rust rst caught thread scoped-thread panic-in-main
+    for build in $RUST_BUILDS; do
+        all_cases rust rst caught thread scoped-thread panic-in-main
+    done
 }
 
 @test "Rust: what is dropped after a panic was caught sends FIN" {
-    all_cases rust fin after-the-catch after-the-thread
+    for build in $RUST_BUILDS; do
+        all_cases rust fin after-the-catch after-the-thread
+    done
 }
 
 @test "Rust: a panic that is resumed goes on: RST" {
-    rust resumed
-    peer_sees rst 6
+    rust_peers rst resumed
+}
+
+@test "Rust: a panic that a destructor catches does not end the one that unwinds: RST" {
+    rust_peers rst caught-in-drop
 }
 
 # The second panic ends the process.
 @test "Rust: a panic in a destructor while another one unwinds sends RST" {
-    rust panic-in-drop
-    peer_sees rst 6
-    ended rust signal ABRT
+    for build in $RUST_BUILDS; do
+        rust panic-in-drop
+        peer_sees rst 6
+        ended rust signal ABRT
+    done
 }
 
 @test "Rust: and so it does for what is not dropped yet" {
-    rust panic-in-drop-first
-    peer_sees rst 6
-    ended rust signal ABRT
+    for build in $RUST_BUILDS; do
+        rust panic-in-drop-first
+        peer_sees rst 6
+        ended rust signal ABRT
+    done
 }
 
 @test "Rust: of two tasks on one thread only that which panics sends RST" {
-    two_tasks executor
-    peer=first peer_saw rst 6
-    peer=second peer_saw fin 6
-    said rust served
+    for build in $RUST_BUILDS; do
+        two_tasks executor
+        peer=first peer_saw rst 6
+        peer=second peer_saw fin 6
+        said rust served
+    done
 }
 
 @test "Rust: and in the other order" {
-    two_tasks executor-other-order
-    peer=first peer_saw fin 6
-    peer=second peer_saw rst 6
-    said rust served
+    for build in $RUST_BUILDS; do
+        two_tasks executor-other-order
+        peer=first peer_saw fin 6
+        peer=second peer_saw rst 6
+        said rust served
+    done
 }
 
 @test "Rust: under unwind=keep a panic sends FIN" {
-    rust -p abort-on-crash,unwind=keep caught
-    peer_sees fin 6
+    rust_peers fin -p abort-on-crash,unwind=keep caught
 }
 
 @test "Rust: a record says unwind" {
-    requires "$PROGRAMS/unwind-unwind"
-    launch rust TRUEFIN_LOG=stderr "$PROGRAMS/unwind-unwind" caught
-    find_port rust
-    peer_sees rst 6
-    wait_until grep -q 'event=unwind ending=rst' rust.err
+    for build in $RUST_BUILDS; do
+        rust TRUEFIN_LOG=stderr caught
+        peer_sees rst 6
+        wait_until grep -q 'event=unwind ending=rst' rust.err
+    done
 }
 
 # --- C++ ---

@@ -43,6 +43,16 @@ impl Drop for PanicsWhenDropped {
     }
 }
 
+// What it owns outlives a panic that begins and ends in its destructor.
+struct PanicsAndCatches(Option<TcpStream>);
+
+impl Drop for PanicsAndCatches {
+    fn drop(&mut self) {
+        caught(panics);
+        drop(self.0.take());
+    }
+}
+
 // --- An executor ---
 
 struct Nobody;
@@ -141,6 +151,10 @@ fn main() {
         "panic-in-drop-first" => caught(|| {
             let _kept = connection;
             let _first = PanicsWhenDropped;
+            panics()
+        }),
+        "caught-in-drop" => caught(|| {
+            let _last = PanicsAndCatches(Some(connection));
             panics()
         }),
         "executor" => run(vec![Box::pin(answer(connection, true)), Box::pin(answer(accept(), false))]),
