@@ -48,7 +48,8 @@ enum {
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
     FLAG_DEFERRED = 2048,  /* closed by a dying run-time; its one descriptor is ours (verdict.c) */
     FLAG_LINGER_LATE =
-        4096, /* of a listener: its linger was set while connections could wait in its backlog */
+        4096,         /* of a listener: its linger was set while connections could wait in its backlog */
+    FLAG_LEFT = 8192, /* this process has left the list of claims, for good */
 };
 
 struct connection {

@@ -103,6 +103,7 @@ static void inherit(struct connection *connection, int32_t pid)
         claims_add(claims, pid);
     if (is_alone || !claims)
         atomic_fetch_or(&connection->flags, FLAG_PASSED);
+    atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_LEFT);
     connection->forks = atomic_load(&self.forks);
     connection->spawns = atomic_load(&self.spawns);
     connection->depth = self.depth;
@@ -226,6 +227,9 @@ static bool last_by_the_kernel(uint32_t claims, int fd, struct connection *conne
  */
 static bool last_claimant(uint32_t claims, int fd, struct connection *connection)
 {
+    /* A death gives up each descriptor of a connection. */
+    if (atomic_fetch_or(&connection->flags, FLAG_LEFT) & FLAG_LEFT)
+        return false;
     int32_t pid = own_pid();
     enum standing standing = claims_leave(claims, pid);
     if (standing == STANDING_ABSENT)
@@ -465,6 +469,7 @@ void tree_own(struct connection *connection)
         atomic_fetch_add(&self.connections, 1);
     connection->depth = self.depth;
     connection->claims = 0;
+    atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_LEFT);
 }
 
 void tree_got(const struct connection *connection)

@@ -319,7 +319,11 @@ static long do_overtake(void)
 {
     bool lives = is(2, "-");
     siginfo_t info;
+    int ends[2]; /* reads as ended when both are gone */
+    char none;
 
+    if (!lives && pipe(ends) != 0)
+        return -1;
     set_slow_fork(true);
     pid_t child = fork();
     if (child == 0) {
@@ -335,6 +339,12 @@ static long do_overtake(void)
     }
     long result = child < 0 ? -1 : waitid(P_PID, (id_t)child, &info, WEXITED);
     set_slow_fork(false);
+    if (!lives) {
+        close(ends[1]);
+        if (read(ends[0], &none, 1) != 0)
+            result = -1;
+        close(ends[0]);
+    }
     return result;
 }
 
