@@ -1,4 +1,5 @@
-#include "absence.h"
+#include "exec.h"
+
 #include "launch.h"
 #include "libc.h"
 
@@ -6,54 +7,59 @@
 #include <stdarg.h>
 #include <string.h>
 
-static void before(const struct program *program)
+void exec_begins(const struct program *program)
 {
     absence_expect(program);
     launch_before_exec();
 }
 
-/* An exec that returns has failed: all is as it was. */
-static int failed(int result)
+void exec_failed(void)
 {
     launch_exec_failed();
     absence_exec_failed();
+}
+
+static int failed(int result)
+{
+    exec_failed();
     return result;
 }
 
 HOOK int execve(const char *path, char *const argv[], char *const environment[])
 {
-    before(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environment});
+    exec_begins(
+        &(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environment});
     return failed(real(execve)(path, argv, environment));
 }
 
 HOOK int execv(const char *path, char *const argv[])
 {
-    before(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environ});
+    exec_begins(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environ});
     return failed(real(execv)(path, argv));
 }
 
 HOOK int execvp(const char *file, char *const argv[])
 {
-    before(&(struct program){.file = file, .argv = argv, .environment = environ});
+    exec_begins(&(struct program){.file = file, .argv = argv, .environment = environ});
     return failed(real(execvp)(file, argv));
 }
 
 HOOK int execvpe(const char *file, char *const argv[], char *const environment[])
 {
-    before(&(struct program){.file = file, .argv = argv, .environment = environment});
+    exec_begins(&(struct program){.file = file, .argv = argv, .environment = environment});
     return failed(real(execvpe)(file, argv, environment));
 }
 
 HOOK int fexecve(int fd, char *const argv[], char *const environment[])
 {
-    before(&(struct program){
+    exec_begins(&(struct program){
         .directory = fd, .path = "", .flags = AT_EMPTY_PATH, .argv = argv, .environment = environment});
     return failed(real(fexecve)(fd, argv, environment));
 }
 
 HOOK int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
-    before(&(struct program){
+    exec_begins(&(struct program){
         .directory = directory, .path = path, .flags = flags, .argv = argv, .environment = environment});
     return failed(real(execveat)(directory, path, argv, environment, flags));
 }

@@ -3,8 +3,8 @@
 #include "death.h"
 #include "ending.h"
 #include "epoll.h"
+#include "exec.h"
 #include "fork.h"
-#include "launch.h"
 #include "libc.h"
 #include "memory.h"
 #include "option.h"
@@ -89,14 +89,6 @@ static long replaced(long number, const long a[ARGUMENTS], int flags)
     return birth_duplicate((int)a[0], (int)pass(number, a));
 }
 
-static long executed(long number, const long a[ARGUMENTS])
-{
-    launch_before_exec();
-    long result = pass(number, a);
-    launch_exec_failed();
-    return result;
-}
-
 static long alone(long number, const long a[ARGUMENTS])
 {
     bool halted = alone_halt();
@@ -104,6 +96,20 @@ static long alone(long number, const long a[ARGUMENTS])
 }
 
 /* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
+
+static long executed(long number, const long a[ARGUMENTS])
+{
+    bool at = number == SYS_execveat;
+    const long *rest = at ? a + 1 : a;
+    exec_begins(&(struct program){.directory = at ? (int)a[0] : AT_FDCWD,
+                                  .path = (char *)rest[0],
+                                  .argv = (char **)rest[1],
+                                  .environment = (char **)rest[2],
+                                  .flags = at ? (int)a[4] : 0});
+    long result = pass(number, a);
+    exec_failed();
+    return result;
+}
 
 static long sent(long number, const long a[ARGUMENTS])
 {
