@@ -71,7 +71,7 @@ HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
     return changed_user(halted, real(setresuid)(real_user, effective, saved));
 }
 
-HOOK int capset(cap_user_header_t header, const cap_user_data_t data)
+HOOK int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
 {
     bool halted = alone_halt();
     return changed_user(halted, real(capset)(header, data));

@@ -41,7 +41,7 @@ int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv,
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end);
 __sighandler_t bsd_signal(int number, __sighandler_t handler);
 /* capset(2): libc has it, the header with its declaration comes with libcap. */
-int capset(cap_user_header_t header, const cap_user_data_t data);
+int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data);
 /* What C++ calls (Itanium C++ ABI, exception handling, 2.5), and what longjmp is under _FORTIFY_SOURCE. */
 void *__cxa_begin_catch(void *exception);
 void __longjmp_chk(jmp_buf to, int value) __attribute__((noreturn));

@@ -159,6 +159,10 @@ static bool has_effect(void)
     return false;
 }
 
+#ifndef HOOKS_NOTHING
+#pragma weak gnu_get_libc_version
+#endif
+
 /*
  * musl's dynamic linker loads us too, but its structures are others. Only glibc has this function, and a
  * static program, as the side-car, does not get it by a weak reference.
@@ -168,7 +172,6 @@ static bool is_glibc(void)
 #ifdef HOOKS_NOTHING
     return true;
 #else
-    extern __typeof__(gnu_get_libc_version) gnu_get_libc_version __attribute__((weak));
     return gnu_get_libc_version != NULL;
 #endif
 }

@@ -99,7 +99,7 @@ static void judge(int fd, struct connection *connection, enum event event)
  */
 static int no_cancellation(void)
 {
-    int before;
+    int before = PTHREAD_CANCEL_ENABLE;
     real(pthread_setcancelstate)(PTHREAD_CANCEL_DISABLE, &before);
     return before;
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2154  # helpers set variables
 # Calls that fail, and libraries that make theirs by syscall(2): the program sees what it sees without the shim.
 
 load helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016,SC2154  # the services expand $GATE, and helpers set variables
+# shellcheck disable=SC1083,SC2016,SC2030,SC2031,SC2154  # braces are words, the services expand $GATE, helpers set variables
 # Several processes give up a connection at the same moment, or one while another takes it over: every peer sees how the last
 # of them ended. The oracle (trees.bats) has a total order and cannot see these.
 
