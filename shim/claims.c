@@ -281,12 +281,13 @@ static bool is_kept(const uint64_t keep[CLAIMS_KEEP_WORDS], size_t from, size_t 
     return false;
 }
 
-/* New memory in the place of some lists: it is shared with those that are born from now on. */
+/* New memory in the place of some lists: it is shared with those that are born from now on. Without memory
+ * the old one stays. */
 static void renew(struct list *from, const struct list *to)
 {
     if (from != to)
-        mmap(from, (size_t)(to - from) * sizeof *from, PROT_READ | PROT_WRITE,
-             MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        (void)mmap(from, (size_t)(to - from) * sizeof *from, PROT_READ | PROT_WRITE,
+                   MAP_FIXED | MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
 void claims_cut(const uint64_t keep[CLAIMS_KEEP_WORDS])

@@ -36,7 +36,8 @@ bool memory_copy(void *to, const void *from, size_t size)
 {
     int saved = errno;
     struct iovec here = {.iov_base = to, .iov_len = size};
-    struct iovec there = {.iov_base = (void *)(uintptr_t)from, .iov_len = size};
+    struct iovec there = {.iov_len = size};
+    memcpy(&there.iov_base, &from, sizeof from); /* it is only read */
     long copied = -1;
     errno = ENOSYS;
     if (!holder_is_filtered())

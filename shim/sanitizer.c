@@ -30,7 +30,7 @@ BARE HOOK const char *__asan_default_options(void)
         return ours;
     if (length > sizeof options - sizeof ours - 1)
         return theirs;
-    memcpy(options, theirs, length);
+    memcpy(options, theirs, length); // NOLINT(bugprone-not-null-terminated-result): ended below
     options[length] = ':';
     memcpy(options + length + 1, ours, sizeof ours);
     return options;

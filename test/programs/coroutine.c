@@ -42,7 +42,7 @@ static void accept_one(void)
 /* SIZE bytes whose lower end is the end of what may be written. */
 static char *stack_of(size_t size)
 {
-    size_t whole = 2 * PAGE + (size + PAGE - 1) / PAGE * PAGE;
+    size_t whole = (size_t)2 * PAGE + (size + PAGE - 1) / PAGE * PAGE;
     char *memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, PAGE, PROT_NONE) != 0)
         err(2, "mmap");

@@ -159,7 +159,7 @@ static void bad_pointer(int number)
     struct sigaction before;
     struct sigaction catcher = {.sa_handler = faulted, .sa_flags = SA_NODEFER};
     struct sigaction good = {.sa_handler = simple};
-    struct sigaction *const nowhere = (struct sigaction *)(uintptr_t)8;
+    struct sigaction *const nowhere = (struct sigaction *)(uintptr_t)8; // NOLINT(performance-no-int-to-ptr)
     bool reads = below(2);
     if (number == SIGSEGV || sigaction(SIGSEGV, &catcher, &before) != 0)
         return;
@@ -237,8 +237,9 @@ static void fork_child(int number)
 static void vfork_child(int number)
 {
     struct sigaction action = {.sa_handler = any_handler(), .sa_flags = any_flags()};
-    pid_t pid = vfork();
+    pid_t pid = vfork(); /* NOLINT: what is tested */
     if (pid == 0) {
+        /* NOLINTBEGIN(clang-analyzer-unix.Vfork) */
         sigaction(number, &action, NULL);
         tell("in the child", number);
         signal(number, SIG_IGN);
@@ -246,6 +247,7 @@ static void vfork_child(int number)
         if (number > 0 && number != SIGSTOP && number != SIGKILL)
             raise(number);
         _exit(0);
+        /* NOLINTEND(clang-analyzer-unix.Vfork) */
     }
     int status = 0;
     pid_t found = waitpid(pid, &status, 0);
@@ -321,7 +323,8 @@ static void some(unsigned count, bool in_child)
 
 int main(int count, char **arguments)
 {
-    stack_t alternate = {.ss_sp = malloc(65536), .ss_size = 65536};
+    static char stack[65536];
+    stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
     if (count < 3 || sigaltstack(&alternate, NULL) != 0)
         return 2;
     state = strtoul(arguments[1], NULL, 10);
