@@ -56,12 +56,6 @@ mid_response() {
     peer_has got
 }
 
-# Sets $worker to the process that holds the other end of the peer's connection.
-find_worker() {
-    worker=$(ss -Htnp state established "sport = :$port" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
-    assert [ -n "$worker" ]
-}
-
 # --- Crashes ---
 
 @test "nginx: SIGKILL of a worker in mid-response sends RST" {

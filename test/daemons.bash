@@ -92,3 +92,21 @@ other_users() {
 others_may_read() {
     chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test" "$BATS_TEST_TMPDIR" "$@"
 }
+
+# a_library_for_all: sets $library to a copy of the library that other users, too, find.
+a_library_for_all() {
+    library=$PWD/libtruefin.so
+    install -m 644 "$LIBTRUEFIN" "$library"
+    others_may_read "$PWD"
+}
+
+# has_library PID: the library is in that process.
+has_library() {
+    run -0 grep -c libtruefin.so "/proc/$1/maps"
+}
+
+# find_worker: sets $worker to the process that holds the other end of a peer's connection.
+find_worker() {
+    worker=$(ss -Htnp state established "sport = :$port" | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | head -n 1)
+    assert [ -n "$worker" ]
+}
