@@ -275,6 +275,14 @@ seed() {
     all_cases cxx fin static-both/caught-above static-both/same-function static-both/after-the-handler
 }
 
+@test "LLVM's libunwind as a library, with libc++ and with libstdc++: as libgcc's" {
+    local variant
+    for variant in llvm llvm-libstdc++; do
+        all_cases cxx rst "$variant"/{caught-above,same-function,nested,rethrown}
+        all_cases cxx fin "$variant"/{after-the-handler,in-the-handler,jumped-out,nested-then-caught}
+    done
+}
+
 # --- Loaded later ---
 
 plugins_throw() {
