@@ -1,0 +1,90 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2154  # helpers set variables
+# Stock PHP-FPM, with the recipe of docs/RECIPES.md: PHP opens its extensions with RTLD_DEEPBIND, so the library arms nothing,
+# and the side-car watches.
+
+load daemons
+load watch
+
+# fpm HOW COMMAND...: starts it by HOW, with what that needs before its own command. Sets $port. Its peer, as a web server would,
+# says `request`.
+fpm() {
+    local server
+    server=$(echo /usr/sbin/php-fpm[0-9]*)
+    requires "$server"
+    other_users
+    with_wrapper
+    free_port
+    cat >fpm.conf <<CONF
+[global]
+daemonize = no
+error_log = /dev/stderr
+[www]
+user = www-data
+group = www-data
+listen = 127.0.0.1:$port
+pm = static
+pm.max_children = 2
+CONF
+    # shellcheck disable=SC2016  # PHP's
+    printf %s '<?php echo "Hello.\n"; @ob_end_flush(); flush(); if ($_SERVER["QUERY_STRING"]) sleep(30);' >hello.php
+    chmod 644 hello.php
+    others_may_read "$PWD"
+    "$@" "$server" --nodaemonize --fpm-config "$PWD/fpm.conf"
+    await_listener
+}
+
+preloaded() {
+    launch fpm -p 'accepted: abort-on-crash' TRUEFIN_LOG=stderr "$@"
+}
+
+by_recipe() {
+    watched fpm -p 'accepted: abort-on-crash' --watch -- "$@"
+}
+
+# FastCGI, in the peer's notation: a record of TYPE with TEXT.
+record() {
+    local bytes
+    bytes=$(printf %b "$2" | wc -c)
+    printf '\\x01\\x%02x\\x00\\x01\\x%02x\\x%02x\\x00\\x00%s' "$1" $((bytes / 256)) $((bytes % 256)) "$2"
+}
+
+parameter() {
+    printf '\\x%02x\\x%02x%s%s' ${#1} ${#2} "$1" "$2"
+}
+
+# request QUERY: hello.php, which waits in mid-answer if there is a QUERY. The end of its
+# input is not sent then: it would stay unread, and the kernel would send an RST for that.
+request() {
+    local text
+    text=$(parameter SCRIPT_FILENAME "$PWD/hello.php" && parameter DOCUMENT_ROOT "$PWD" &&
+        parameter REQUEST_METHOD GET && parameter QUERY_STRING "$1")
+    connect_peer --output got --send "$(record 1 '\x00\x01\x00\x00\x00\x00\x00\x00' && record 4 "$text" &&
+        record 4 '' && { [[ $1 ]] || record 5 ''; })"
+    wait_until grep -aq Hello. got
+}
+
+@test "PHP-FPM: a whole answer ends with FIN" {
+    fpm by_recipe
+    request ''
+    peer_ended fin
+}
+
+@test "PHP-FPM: SIGKILL of a worker in mid-answer, which is watched, sends RST" {
+    fpm by_recipe
+    request wait
+    find_worker
+    assert pid_watched "$worker"
+    kill -KILL "$worker"
+    peer_ended rst
+}
+
+@test "PHP-FPM: with the library alone nothing is armed, a record says so, and SIGKILL of a worker sends FIN" {
+    fpm preloaded
+    request wait
+    find_worker
+    has_library "$worker"
+    run -0 grep -c 'RTLD_DEEPBIND.*nothing is armed' fpm.err
+    kill -KILL "$worker"
+    peer_ended fin
+}
