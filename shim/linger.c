@@ -35,11 +35,22 @@ struct slot {
     _Atomic uint32_t state;
     _Atomic uint32_t ends; /* milliseconds, monotonic, modulo 2^32 */
     _Atomic uint64_t left; /* bytes that may still be discarded */
+    _Atomic uint32_t turn; /* its place in the order of keeping: see ages */
 };
 
 enum thread_state { DOWN, STARTING, UP, LEAVING };
 
 static struct slot slots[SLOTS] COLD;
+
+/*
+ * The slots in the order in which they were taken, so that the oldest is found without a search: the slot of
+ * turn N is at N modulo SLOTS. One that has ended meanwhile, or has another turn since, is passed over.
+ */
+static struct {
+    _Atomic uint32_t next;   /* turn */
+    _Atomic uint32_t oldest; /* turn */
+    _Atomic uint16_t slot[SLOTS];
+} ages COLD;
 static _Alignas(64) char stack[STACK_SIZE] COLD;
 static _Alignas(64) char tcb[TCB_SIZE] COLD;
 
@@ -362,26 +373,57 @@ static bool no_room(void)
     return false;
 }
 
-/* Which of the kept connections has lingered longest? -1 if none can be taken. */
-static int oldest(void)
+/* Of one that is KEPT: before, its turn could pass unused. If it has ended already, whoever has the slot now
+ * is only taken for younger. */
+static void queue(int fd)
 {
-    int found = -1;
-    for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
-        const struct slot *slot = slot_of((int)fd);
-        if (slot->state == KEPT && (found < 0 || (int32_t)(slot->ends - slot_of(found)->ends) < 0))
-            found = (int)fd;
-    }
-    return found;
+    const uint32_t turn = atomic_fetch_add(&ages.next, 1);
+    slot_of(fd)->turn = turn;
+    ages.slot[turn % SLOTS] = (uint16_t)(fd - self.base);
 }
 
+/* Any connection that is kept; -1 if there is none. A search. */
+static int any_kept(void)
+{
+    for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++)
+        if (slot_of((int)fd)->state == KEPT)
+            return (int)fd;
+    return -1;
+}
+
+/*
+ * Takes the turn of the kept connection that has lingered longest; -1 if none is kept. Any of them, where
+ * more than SLOTS have come and gone since it came.
+ */
+static int oldest(void)
+{
+    uint32_t turn = ages.oldest;
+    while (turn != ages.next) {
+        uint32_t skip = ages.next - turn > SLOTS ? ages.next - SLOTS : turn;
+        if (!atomic_compare_exchange_weak(&ages.oldest, &turn, skip + 1))
+            continue;
+        const int index = ages.slot[skip % SLOTS];
+        if (slots[index].turn == skip && slots[index].state != FREE && slots[index].state != SET)
+            return self.base + index;
+        turn = ages.oldest;
+    }
+    return any_kept();
+}
+
+/* One that ends of itself at this moment is as good as ended: then the next one is. */
 static bool end_oldest(void)
 {
-    int fd = oldest();
-    if (fd < 0 || !take(slot_of(fd)))
-        return false;
-    discard(fd, slot_of(fd));
-    end(fd, slot_of(fd), ENDED);
-    return true;
+    for (int i = 0; i < TAKEN; i++) {
+        int fd = oldest();
+        if (fd < 0)
+            return false;
+        if (!take(slot_of(fd)))
+            continue;
+        discard(fd, slot_of(fd));
+        end(fd, slot_of(fd), ENDED);
+        return true;
+    }
+    return false;
 }
 
 /* The caller has counted its own in `kept`. False if RLIMIT_NOFILE is too low to keep any. */
@@ -414,6 +456,7 @@ static bool keep(int fd, const struct connection *connection)
     if (CALL4(shutdown, copy, SHUT_WR, 0, 0) == 0 &&
         CALL4(epoll_ctl, self.set, EPOLL_CTL_ADD, copy, &event) == 0) {
         slot->state = KEPT;
+        queue(copy);
         return true;
     }
     CALL4(close, copy, 0, 0, 0);
