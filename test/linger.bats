@@ -431,7 +431,7 @@ END
 }
 
 @test "near RLIMIT_NOFILE nothing lingers, all still ends with FIN, and a record says so once" {
-    launch server -p always-fin TRUEFIN_LOG="$PWD/log" prlimit --nofile=8 "$PROGRAMS/server" \
+    launch server -p always-fin TRUEFIN_LOG="$PWD/log" prlimit --nofile=15 "$PROGRAMS/server" \
         accept await_unread:7 write:Hello. close again:2 pause
     find_port server
     peer_sees fin 6 --send request
