@@ -127,6 +127,31 @@ recorded() {
     assert_equal "$kinds" 'fin keep rst '
 }
 
+# some_policies: of the policies, enough for a run that takes longer: every ending of a stop, and every kind of word.
+some_policies() {
+    policies | grep -E -e '^abort-on-crash, (stop=|exit)' -e '^exit-error=rst, ' -e '^always-fin, stop=rst' \
+        -e '^stop=(rst|keep), exit=' -e '^crash=rst, stop=' -e '^abort-unless-shutdown, stop=fin'
+}
+
+# Without sigwait(3): the side-car does not see such a stop. test/watch-program.bats has what the library then does.
+@test "the side-car says the same of a program without the library and of one with it" {
+    with_wrapper
+    local policy status operations server
+    begin_rows
+    while read -r policy; do
+        while read -r status operations; do
+            [[ $operations != *sigwait* ]] || continue
+            for server in server server-static; do
+                # shellcheck disable=SC2086  # operations are words
+                row "$policy" "$status" "$TRUEFIN" run --watch -p "$policy" --log "$PWD/row$((rows + 1)).log" -- \
+                    "$PROGRAMS/$server" accept write:Hello. $operations
+            done
+        done < <(ways)
+    done < <(some_policies)
+    check_rows
+    assert_equal "$rows" $(($(some_policies | wc -l) * 6))
+}
+
 @test "CPython that exits in its handler or after it has stopped, watched or not" {
     local policy status log
     cat >stop.py <<'PYTHON'
