@@ -37,14 +37,15 @@ HOOK int close(int fd)
     return real(close)(fd);
 }
 
-/* Will the kernel put OLD over NEW? (ksys_dup3, fs/file.c) A connection may stand above a limit that was set
- * later.
+/* Will the kernel put FROM over NUMBER? (ksys_dup3, fs/file.c) A connection may stand above
+ * a limit that was set later.
  */
-static bool will_replace(int old, int new)
+static bool will_replace(int from, int number)
 {
     struct rlimit limit;
-    return old != new &&real(fcntl)(old, F_GETFD) >= 0 &&
-           (!table_find(new) || getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t) new < limit.rlim_cur);
+    if (from == number || real(fcntl)(from, F_GETFD) < 0)
+        return false;
+    return !table_find(number) || getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)number < limit.rlim_cur;
 }
 
 void ending_before_dup(int old, int new, int flags)

@@ -19,10 +19,11 @@
 enum { LIMIT = 1000, MILLISECOND = 1000 };
 enum stage { NOTHING, PARENT_FORKS, CHILD_FORKS, PARENT_IS_BACK };
 
-static struct {
+struct state {
     _Atomic int stage;
     _Atomic pid_t parent;
-} * shared;
+};
+static struct state *shared;
 static int on = 1;
 static pid_t overtaker; /* the child that forks, in itself and below it */
 
