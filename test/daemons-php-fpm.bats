@@ -17,6 +17,7 @@ fpm() {
     free_port
     cat >fpm.conf <<CONF
 [global]
+pid = $PWD/fpm.pid
 daemonize = no
 error_log = /dev/stderr
 [www]
@@ -30,8 +31,11 @@ CONF
     printf %s '<?php echo "Hello.\n"; @ob_end_flush(); flush(); if ($_SERVER["QUERY_STRING"]) sleep(30);' >hello.php
     chmod 644 hello.php
     others_may_read "$PWD"
+    # It leads a session of its own in the foreground, too.
+    escapes "$PWD/fpm.pid"
     "$@" "$server" --nodaemonize --fpm-config "$PWD/fpm.conf"
     await_listener
+    wait_until test -s fpm.pid
 }
 
 preloaded() {
