@@ -1,5 +1,6 @@
 #include "calls.h"
 
+#include "copies.h"
 #include "proc.h"
 #include "word.h"
 
@@ -144,10 +145,8 @@ static int64_t of_socket(int socket, const struct call_kind *kind, bool has_part
 static int64_t of_copy(pid_t thread, pid_t tgid, int number, const struct call_kind *kind, bool has_part)
 {
     int pidfd = proc_open(thread, tgid);
-    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-    const int64_t time = of_socket(fd, kind, has_part);
-    if (fd >= 0)
-        close(fd);
+    const int64_t time = of_socket(copies_take(pidfd, number), kind, has_part);
+    copies_close();
     if (pidfd >= 0)
         close(pidfd);
     return time;

@@ -1,6 +1,7 @@
 #include "judge.h"
 
 #include "act.h"
+#include "copies.h"
 #include "endpoint.h"
 #include "holders.h"
 #include "listeners.h"
@@ -11,7 +12,6 @@
 
 #include <stdint.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { LAST_SIGNAL = 63 };
@@ -74,17 +74,15 @@ struct death {
     enum event event;
 };
 
-/* What is to become of it; and does that, if DOES. The copy is closed before the process goes on: the last
- * close is the process's own. */
+/* What is to become of it; and does that, if DOES. */
 static enum ending decide(const struct death *death, const struct socket *socket, bool does)
 {
-    int fd = (int)syscall(SYS_pidfd_getfd, death->pidfd, socket->fd, 0);
+    int fd = copies_take(death->pidfd, socket->fd);
     if (fd < 0)
         return ENDINGS;
     enum ending ending = ending_of(fd, death->thread, death->event);
     if (does && ending != ENDING_KEEP && ending != ENDINGS)
         act(fd, ending);
-    close(fd);
     return ending;
 }
 
@@ -111,13 +109,14 @@ static void exclude_shared(struct sockets *sockets, const struct process *proces
             sockets->at[i].excluded = holders_have(sockets->at[i].inode, process->first.tid);
 }
 
-/* With "stderr" a record goes to what the dying process has there; this process keeps no copy of it. */
+/* With "stderr" a record goes to what the dying process has there, of which this process keeps no copy. While
+ * it stands at 2 it is one of the copies, too, so it is not closed for the last time here. */
 static void record(pid_t pid, int pidfd, enum event event, const unsigned count[ENDINGS], bool hidden)
 {
     char name[PROC_NAME];
     proc_name(name, pid);
     record_about(pid, name, "watch");
-    int theirs = (int)syscall(SYS_pidfd_getfd, pidfd, STDERR_FILENO, 0);
+    int theirs = copies_take(pidfd, STDERR_FILENO);
     int nothing = dup(STDERR_FILENO);
     if (theirs >= 0 && nothing >= 0)
         dup2(theirs, STDERR_FILENO);
@@ -132,7 +131,6 @@ static void record(pid_t pid, int pidfd, enum event event, const unsigned count[
         dup2(nothing, STDERR_FILENO);
         close(nothing);
     }
-    close(theirs);
     record_about(0, NULL, NULL);
 }
 
@@ -156,6 +154,7 @@ void judge_death(struct process *process, pid_t thread, int status, bool last)
     process->first.judged = true;
     if (last)
         record(process->first.tid, death.pidfd, death.event, seen ? count : NULL, hidden);
+    copies_close();
     close(death.pidfd);
 }
 
@@ -173,11 +172,8 @@ void judge_unseen(const struct process *process, int status)
 /* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. */
 static bool is_connection(int pidfd, const struct socket *socket)
 {
-    int fd = (int)syscall(SYS_pidfd_getfd, pidfd, socket->fd, 0);
-    bool is = fd >= 0 && endpoint_peer(fd).known && act_is_tcp(fd);
-    if (fd >= 0)
-        close(fd);
-    return is;
+    int fd = copies_take(pidfd, socket->fd);
+    return fd >= 0 && endpoint_peer(fd).known && act_is_tcp(fd);
 }
 
 void judge_exec(struct process *process)
@@ -193,6 +189,7 @@ void judge_exec(struct process *process)
         for (size_t i = 0; i < sockets.count; i++)
             if (is_connection(pidfd, &sockets.at[i]))
                 foreign->at[foreign->count++] = sockets.at[i].inode;
+        copies_close();
         close(pidfd);
     }
     process->foreign = foreign;
