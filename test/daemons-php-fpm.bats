@@ -7,7 +7,7 @@ load daemons
 load watch
 
 # fpm HOW COMMAND...: starts it by HOW, with what that needs before its own command. Sets $port. Its peer, as a web server would,
-# says `request`.
+# says `request`. $timeout is how long the master waits for its workers when it is told to stop; PHP's default is not at all.
 fpm() {
     local server
     server=$(echo /usr/sbin/php-fpm[0-9]*)
@@ -19,6 +19,8 @@ fpm() {
 [global]
 pid = $PWD/fpm.pid
 daemonize = no
+log_level = debug
+process_control_timeout = ${timeout:-0}
 error_log = /dev/stderr
 [www]
 user = www-data
@@ -81,6 +83,33 @@ request() {
     assert pid_watched "$worker"
     kill -KILL "$worker"
     peer_ended rst
+}
+
+# stop_in_mid_answer: tells the master to stop. Sets $signal to what the worker then died of, as the master saw it.
+stop_in_mid_answer() {
+    fpm by_recipe
+    request wait
+    find_worker
+    kill -TERM "$(<fpm.pid)"
+    wait_until grep -q "child $worker exited" fpm.err
+    signal=$(sed -En "s/.* child $worker exited on signal [0-9]+ \((SIG[A-Z]+)\).*/\1/p" fpm.err)
+}
+
+@test "PHP-FPM: SIGTERM of the master, which waits for its workers to stop, sends FIN in mid-answer" {
+    timeout=10
+    stop_in_mid_answer
+    assert_equal "$signal" SIGTERM
+    peer_ended fin
+}
+
+# Also without truefin: the master sends SIGKILL some 200 microseconds after SIGTERM, while the worker still handles that.
+@test "PHP-FPM: SIGTERM of the master, which by default kills its workers at once, sends what their death says: RST" {
+    stop_in_mid_answer
+    case $signal in
+    SIGKILL) peer_ended rst ;;
+    SIGTERM) peer_ended fin ;;
+    *) fail "the worker died of '$signal'" ;;
+    esac
 }
 
 @test "PHP-FPM: with the library alone nothing is armed, a record says so, and SIGKILL of a worker sends FIN" {
