@@ -13,7 +13,6 @@
 enum {
     MARK = 21076,            /* seconds: the mark of act_release, a time that nobody sets */
     MARK_ALONE = 21077,      /* the same */
-    MARK_SETTLED = 21078,    /* the same, of act_settle */
     DRAIN_AT_ONCE = 1 << 30, /* bytes asked for in one call; nothing is copied */
     DRAIN_CALLS = 64,        /* a peer that sends as fast as we discard must not hold us */
 };
@@ -197,24 +196,6 @@ bool act_release(int fd, bool alone)
     return armed;
 }
 
-void act_settle(int fd, const struct connection *connection)
-{
-    int saved = errno;
-    if (!quiet() && !(atomic_load(&connection->flags) & FLAG_LINGER_ON)) {
-        set_linger(fd, true, MARK_SETTLED);
-        set_linger(fd, false, 0);
-    }
-    errno = saved;
-}
-
-bool act_is_settled(int fd)
-{
-    int saved = errno;
-    struct linger linger = get_linger(fd);
-    errno = saved;
-    return !linger.l_onoff && linger.l_linger == MARK_SETTLED;
-}
-
 void act_unrelease(int fd)
 {
     int saved = errno;
@@ -235,7 +216,7 @@ enum found act_learn_linger(int fd, struct connection *connection)
     int saved = errno;
     struct linger linger = get_linger(fd);
     enum found found = find(linger);
-    if (found == FOUND_PLAIN && linger.l_linger != MARK_SETTLED)
+    if (found == FOUND_PLAIN)
         connection->linger_seconds = linger.l_linger;
     if (found == FOUND_PLAIN && linger.l_onoff)
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);

@@ -30,13 +30,6 @@ bool act_release(int fd, bool alone);
 /* Arm again what act_release disarmed, for its exec failed. */
 void act_unrelease(int fd);
 
-/* Leave a mark by which the side-car sees that the end of the connection has been judged here; not if the
- * program's own linger is on. */
-void act_settle(int fd, const struct connection *connection);
-
-/* Is it there? */
-bool act_is_settled(int fd);
-
 /* Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
  * FIN and the peer may still send. */
 bool act_end(int fd, struct connection *connection, enum ending ending);

@@ -1,5 +1,6 @@
 #include "signals.h"
 
+#include "asked.h"
 #include "libc.h"
 #include "linger.h"
 #include "startup.h"
@@ -283,8 +284,11 @@ HOOK int siginterrupt(int number, int flag)
 
 static void taken(int number)
 {
-    if (number > 0 && asks_to_stop(number) && is_watched(number) && tree_enter())
-        tree_note_stop();
+    if (number <= 0 || !asks_to_stop(number) || !is_watched(number) || !tree_enter())
+        return;
+    tree_note_stop();
+    if (config.watched && atomic_load(&config.state) != STATE_QUIET)
+        asked_note();
 }
 
 HOOK int sigwait(const sigset_t *set, int *number)

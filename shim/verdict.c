@@ -198,15 +198,9 @@ static bool is_settled(const struct connection *connection, enum event event)
            atomic_load(&connection->claims) == 0;
 }
 
-/* A stop that was taken by sigwait(3) is seen from within only. */
-static bool leaves_to_watcher(enum event event)
-{
-    return config.watched && event != EVENT_STOP;
-}
-
 void verdict_death(enum event event)
 {
-    if (leaves_to_watcher(event) || !tree_has_connections())
+    if (config.watched || !tree_has_connections())
         return;
     unsigned count[ENDINGS] = {0};
     int cancellation = no_cancellation();
@@ -220,8 +214,6 @@ void verdict_death(enum event event)
             enum ending ending =
                 feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
             end(fd, connection, ending);
-            if (config.watched && ending != ENDING_RST)
-                act_settle(fd, connection);
             count[ending]++;
         }
     }

@@ -317,6 +317,29 @@ ROWS
     assert_equal "$rows" 14
 }
 
+# The signal is raised, for that reaches the thread that then waits for it.
+@test "with both, a stop that is taken by sigwait is that process's own: not its child's, its parent's or the next program's" {
+    local policy operations ending rows=0
+    local stops='block:TERM raise:TERM sigwait:TERM'
+    while IFS='|' read -r policy operations ending; do
+        # shellcheck disable=SC2086  # words
+        watched server --watch -p "$policy" -- "$PROGRAMS/server" accept write:Hello. $operations
+        find_port server
+        peer_sees "$ending" 6
+        rows=$((rows + 1))
+    done <<ROWS
+always-fin, stop=rst|$stops exit:0|rst
+always-fin, stop=rst|block:INT thread{ raise:INT sigwaitinfo:INT } _exit:0|rst
+always-fin, stop=rst|linger:1,5 $stops exit:0|rst
+abort-on-crash|linger:1,5 $stops exit:1|fin
+always-fin, stop=rst|$stops fork{ await_orphaned exit:0 } exit:0|fin
+always-fin, stop=rst|fork{ $stops exit:0 } wait exit:0|fin
+always-fin, stop=rst|$stops fork{ await_orphaned $stops exit:0 } exit:0|rst
+always-fin, stop=rst|$stops onto:0 exec:$PROGRAMS/server inherit:0 exit:0|fin
+ROWS
+    assert_equal "$rows" 8
+}
+
 @test "under the side-car nothing is armed" {
     watched server --watch -- "$PROGRAMS/server" accept write:Hello. pause
     find_port server

@@ -57,7 +57,7 @@ static enum ending ending_of(int fd, pid_t thread, enum event event)
     enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
     if (ending == ENDING_RST && act_fin_sent(fd))
         return ENDING_KEEP;
-    return ending != ENDING_KEEP && act_is_settled(fd) ? ENDING_KEEP : ending;
+    return ending;
 }
 
 static void act(int fd, enum ending ending)

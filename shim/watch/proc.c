@@ -1,5 +1,8 @@
 #include "proc.h"
 
+#include "asked.h"
+#include "word.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -8,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
@@ -79,6 +83,14 @@ static bool has_signal(pid_t pid, const char *set, int number, bool unknown)
 bool proc_handles(pid_t pid, int number)
 {
     return has_signal(pid, "SigCgt", number, false);
+}
+
+bool proc_was_asked(pid_t thread)
+{
+    uint64_t found = 0;
+    struct iovec here = {&found, sizeof found};
+    struct iovec there = {word(ASKED_AT), sizeof found};
+    return process_vm_readv(thread, &here, 1, &there, 1, 0) == sizeof found && found == ASKED;
 }
 
 bool proc_blocks(pid_t thread, int number)

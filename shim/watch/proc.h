@@ -20,6 +20,9 @@ pid_t proc_traced(pid_t tid);
 /* Has PID a handler for the signal? */
 bool proc_handles(pid_t pid, int number);
 
+/* Has the library in the process of the thread noted that it was asked to stop (asked.h)? */
+bool proc_was_asked(pid_t thread);
+
 /* Does the thread block the signal, or may it, because that is unknown? */
 bool proc_blocks(pid_t thread, int number);
 

@@ -19,7 +19,7 @@ struct task {
     bool exiting : 1; /* has begun to die: its descriptors may be gone any moment */
 
     /* Of the process, if it is the first thread. */
-    bool asked_to_stop : 1; /* a handler of its own has taken TERM or INT */
+    bool asked_to_stop : 1; /* it has taken TERM or INT, by a handler or by sigwait(3) */
     bool judged : 1;        /* a death of the whole process has been acted on */
 };
 
