@@ -8,6 +8,7 @@
 #include "startup.h"
 #include "text.h"
 #include "tree.h"
+#include "why_absent.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -26,18 +27,6 @@ enum {
     MOST_BYTES = 131072,  /* MAX_ARG_STRLEN: of one of them */
     PAGE = 4096,          /* the smallest one; all of it can be read, or nothing */
     MOST_SAID = PAGE / sizeof(uint64_t),
-};
-
-enum why { LOADS, CLASS, STATIC, LIBC, IDS, SET_ID, CAPABILITIES, ENVIRONMENT };
-
-static const char notes[][80] = {
-    [CLASS] = "not loaded: its class is another one",
-    [STATIC] = "not loaded: static",
-    [LIBC] = "not loaded: its libc is not glibc",
-    [IDS] = "not loaded: AT_SECURE, its effective user or group is not the real one",
-    [SET_ID] = "not loaded: AT_SECURE, setuid or setgid",
-    [CAPABILITIES] = "not loaded: AT_SECURE, file capabilities",
-    [ENVIRONMENT] = "not loaded: its LD_PRELOAD does not name truefin",
 };
 
 /* Which programs were named, for which reason: shared by all fork children, so it holds no text. Whoever
@@ -199,17 +188,6 @@ static bool starts_with(const char *text, const char *start)
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-/* The dynamic linker, executed as a program, has none itself, and preloads all the same. */
-static bool is_linker(const char *name)
-{
-    return starts_with(name, "ld-") || starts_with(name, "ld64.so") || starts_with(name, "ld.so");
-}
-
-static bool is_glibc_linker(const char *name)
-{
-    return starts_with(name, "ld-linux") || starts_with(name, "ld64.so");
-}
-
 /* As `truefin check` tells it: see check/check.c. */
 static enum why why_secure(int file, const struct stat *status, bool resets_ids)
 {
@@ -241,9 +219,9 @@ static enum why why_linker(int file, const ElfW(Ehdr) * header, const char *comm
         if (segment.p_filesz >= sizeof name || !read_at(file, name, segment.p_filesz, segment.p_offset) ||
             access(name, X_OK) != 0)
             return LOADS;
-        return is_glibc_linker(base_name(name)) ? LOADS : LIBC;
+        return why_is_glibc_linker(base_name(name)) ? LOADS : LIBC;
     }
-    return is_linker(base_name(command)) ? LOADS : STATIC;
+    return why_is_linker(base_name(command)) ? LOADS : STATIC;
 }
 
 /* This library's own header, placed by the linker. */
@@ -383,7 +361,7 @@ static bool is_first(uint64_t key)
 static void say(const struct absent *absent)
 {
     if (is_first(absent->key))
-        record_command(notes[absent->why], absent->command);
+        record_command(why_note(absent->why), absent->command);
 }
 
 void absence_expect(const struct program *program)

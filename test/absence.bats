@@ -35,13 +35,13 @@ with_records() {
 @test "a note names a static program, by whatever call it is executed" {
     local way rows=0
     with_records
-    for way in execve execv execvp execvpe execl execlp execle fexecve execveat syscall vfork spawn spawnp; do
+    for way in execve execv execvp execvpe execl execlp execle fexecve execveat syscall thread vfork spawn spawnp; do
         starts "$way" "$STATIC"
         assert_output ended
         noted static "$STATIC"
         rows=$((rows + 1))
     done
-    assert_equal "$rows" 13
+    assert_equal "$rows" 14
 }
 
 @test "a note names what is found in PATH" {
@@ -252,4 +252,135 @@ calls_of() {
     run -0 shimmed -p off TRUEFIN_LOG="$PWD/log" "$PROGRAMS/starter" execve "$STATIC"
     assert_output ended
     nothing_noted
+}
+
+# --- Watched: the side-car says it, of what the library is not in as well ---
+
+# watched_starts PROGRAM ARGUMENT...: under the side-car, with the library and with records in the file log.
+watched_starts() {
+    rm -f log
+    run -0 "$TRUEFIN" run --watch --log "$PWD/log" -- "$@"
+}
+
+# seen_absent REASON PROGRAM: that is all that the log says, and the side-car has said it.
+seen_absent() {
+    local path
+    path=$(readlink -f "$2")
+    run -0 sed -E 's/^time=[^ ]+ pid=[0-9]+ //' log
+    assert_output "program=${path##*/} where=watch note=\"not loaded: $1; its closes are not seen\" command=$path"
+}
+
+@test "watched, a note names a program once, and says that its closes are not seen" {
+    with_wrapper
+    local way rows=0
+    for way in execve execvp fexecve execveat syscall vfork spawn thread; do
+        STARTER_TIMES=20 watched_starts "$PROGRAMS/starter" "$way" "$STATIC"
+        assert_output ended
+        seen_absent static "$STATIC"
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 8
+}
+
+@test "watched, nothing is said of a program that loads truefin, or whose exec fails" {
+    with_wrapper
+    local way
+    for way in execve vfork spawn; do
+        watched_starts "$PROGRAMS/starter" "$way" /bin/true
+        nothing_noted
+        watched_starts "$PROGRAMS/starter" "$way" /missing
+        nothing_noted
+    done
+    watched_starts "$PROGRAMS/starter" execve "$(readlink -f /lib64/ld-linux-x86-64.so.2)" /bin/true
+    nothing_noted
+}
+
+@test "watched, a note names what a static program executes with a clean environment" {
+    with_wrapper
+    requires busybox
+    watched_starts "$PROGRAMS/starter" execve "$(command -v busybox)" env -i /bin/true
+    run -0 sed -E 's/.* note=//' log
+    assert_line --index 0 "\"not loaded: static; its closes are not seen\" command=$(readlink -f "$(command -v busybox)")"
+    assert_line --index 1 \
+        "\"not loaded: its LD_PRELOAD does not name truefin; its closes are not seen\" command=$(readlink -f /bin/true)"
+    assert_equal "${#lines[@]}" 2
+    # What a static program passes on the next one loads.
+    watched_starts "$PROGRAMS/starter" execve "$(command -v busybox)" env /bin/true
+    run -0 grep -c . log
+    assert_output 1
+}
+
+@test "watched, a note says that the effective user is not the real one" {
+    with_wrapper
+    [[ $(id -u) = 0 ]] || skip 'needs root'
+    STARTER_USER=65534 watched_starts "$PROGRAMS/starter" execve /bin/true
+    seen_absent 'AT_SECURE, its effective user or group is not the real one' /bin/true
+}
+
+@test "watched, a note says that a program has file capabilities" {
+    with_wrapper
+    requires setcap setpriv
+    [[ $(id -u) = 0 ]] || skip 'needs root'
+    chmod 755 "$BATS_RUN_TMPDIR" "$BATS_RUN_TMPDIR/test"
+    chmod 777 .
+    cp /bin/true yes
+    setcap cap_net_raw=ep yes
+    watched_starts setpriv --reuid 65534 --clear-groups "$PWD/yes"
+    seen_absent 'AT_SECURE, by file capabilities or a security module' yes
+}
+
+@test "watched, a note says that a program has another libc" {
+    with_wrapper
+    requires musl-gcc
+    echo 'int main(void) { return 0; }' >main.c
+    musl-gcc -o other main.c
+    watched_starts "$PROGRAMS/starter" execve "$PWD/other"
+    seen_absent 'its libc is not glibc' other
+}
+
+@test "watched, a note says that a program has another class" {
+    with_wrapper
+    [[ $(uname -m) = x86_64 ]] || skip 'for x86-64'
+    # shellcheck disable=SC2016  # an instruction's
+    echo 'void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(0)); }' >small.c
+    "${CC:-gcc}" -m32 -nostdlib -static -ffreestanding -fno-pic -fcf-protection=none -o small small.c
+    ./small || skip 'this kernel executes no 32-bit programs'
+    watched_starts "$PROGRAMS/starter" execve "$PWD/small"
+    seen_absent 'its class is another one' small
+}
+
+@test "watched, the note goes to the standard error of the program" {
+    with_wrapper
+    run -0 --separate-stderr "$TRUEFIN" run --watch --log stderr -- "$PROGRAMS/starter" execve "$STATIC"
+    # shellcheck disable=SC2154  # run sets it
+    [[ $stderr == *'where=watch note="not loaded: static; its closes are not seen" command='* ]]
+}
+
+@test "watched without the library, as a static command is, nothing is said" {
+    with_wrapper
+    requires busybox
+    watched_starts busybox env -i /bin/true
+    nothing_noted
+}
+
+# It may lie on a file system that a watched program serves.
+@test "the side-car opens no program, and asks no file system for one" {
+    with_wrapper
+    requires strace
+    mkfifo go
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    watched server --watch --log "$PWD/log" -- sh -c 'read -r _ <go; exec "$0"' "$STATIC"
+    local pid watcher
+    pid=$(pid_of server)
+    wait_until pid_watched "$pid"
+    watcher=$(watcher_of "$pid")
+    start trace strace -qq -s 4096 -o trace -p "$watcher"
+    wait_until pid_watched "$watcher"
+    echo >go
+    ended server exit 0
+    seen_absent static "$STATIC"
+    wait "$started_pid" || true
+    run -0 grep -F "$STATIC" trace
+    refute_line --regexp '^(open|openat|stat|statx|newfstatat|access|faccessat2?|execve)\('
+    assert_line --regexp '^readlink(at)?\('
 }

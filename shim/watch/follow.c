@@ -7,6 +7,7 @@
 #include "startup.h"
 #include "task.h"
 #include "tracers.h"
+#include "unloaded.h"
 #include "word.h"
 
 #include <errno.h>
@@ -20,9 +21,9 @@
 #include <sys/wait.h>
 
 #ifdef __aarch64__
-enum { NATIVE = AUDIT_ARCH_AARCH64 };
+enum { NATIVE = AUDIT_ARCH_AARCH64, OTHER_CLASS = AUDIT_ARCH_ARM };
 #else
-enum { NATIVE = AUDIT_ARCH_X86_64 };
+enum { NATIVE = AUDIT_ARCH_X86_64, OTHER_CLASS = AUDIT_ARCH_I386 };
 #endif
 
 enum { CHUNK = 64 };
@@ -78,13 +79,19 @@ static bool is_last(const struct process *process)
     return process->alive == 0;
 }
 
+/* The architecture whose system calls the stopped thread makes, as of audit(7); 0: unknown. */
+static unsigned architecture(pid_t tid)
+{
+    struct __ptrace_syscall_info info = {.arch = 0};
+    ptrace(PTRACE_GET_SYSCALL_INFO, tid, word(sizeof info), &info);
+    return info.arch;
+}
+
 /* The system call that a thread is in; -1 for none, or for one of another class, whose numbers mean other
  * calls. */
 static long native_call(pid_t tid)
 {
-    struct __ptrace_syscall_info info = {.arch = 0};
-    ptrace(PTRACE_GET_SYSCALL_INFO, tid, word(sizeof info), &info);
-    return info.arch == NATIVE ? proc_syscall(tid) : -1;
+    return architecture(tid) == NATIVE ? proc_syscall(tid) : -1;
 }
 
 /*
@@ -239,6 +246,7 @@ static void stopped(pid_t tid, int code)
             ptrace(PTRACE_DETACH, tid, NULL, NULL);
             return;
         }
+        unloaded_note(tid, architecture(tid) == OTHER_CLASS);
     } else if (is_birth(event)) {
         born(task, (pid_t)message(tid));
     } else if (event == PTRACE_EVENT_EXIT && task) {

@@ -109,9 +109,27 @@ static void exclude_shared(struct sockets *sockets, const struct process *proces
             sockets->at[i].excluded = holders_have(sockets->at[i].inode, process->first.tid);
 }
 
-/* With "stderr" a record goes to what the dying process has there, of which this process keeps no copy. While
- * it stands at 2 it is one of the copies, too, so it is not closed for the last time here. */
-static void record(pid_t pid, int pidfd, enum event event, const unsigned count[ENDINGS], bool hidden)
+struct verdict {
+    enum event event;
+    const unsigned *count; /* of each ending; NULL: unknown */
+    bool hidden;
+};
+
+static void say(const void *data)
+{
+    const struct verdict *verdict = data;
+    if (verdict->count)
+        record_death(verdict->event, verdict->count);
+    else
+        record_note("a process died whose descriptors cannot be seen: nothing was changed");
+    if (verdict->hidden)
+        record_note(
+            "another process, whose descriptors cannot be seen, may have them too: nothing was changed");
+}
+
+/* With "stderr" a record goes to what the process has there, of which this process keeps no copy. While it
+ * stands at 2 it is one of the copies, too, so it is not closed for the last time here. */
+void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data)
 {
     char name[PROC_NAME];
     proc_name(name, pid);
@@ -120,13 +138,7 @@ static void record(pid_t pid, int pidfd, enum event event, const unsigned count[
     int nothing = dup(STDERR_FILENO);
     if (theirs >= 0 && nothing >= 0)
         dup2(theirs, STDERR_FILENO);
-    if (count)
-        record_death(event, count);
-    else
-        record_note("a process died whose descriptors cannot be seen: nothing was changed");
-    if (hidden)
-        record_note(
-            "another process, whose descriptors cannot be seen, may have them too: nothing was changed");
+    report(data);
     if (nothing >= 0) {
         dup2(nothing, STDERR_FILENO);
         close(nothing);
@@ -152,8 +164,9 @@ void judge_death(struct process *process, pid_t thread, int status, bool last)
     }
     free(sockets.at);
     process->first.judged = true;
+    const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
     if (last)
-        record(process->first.tid, death.pidfd, death.event, seen ? count : NULL, hidden);
+        judge_record(process->first.tid, death.pidfd, say, &verdict);
     copies_close();
     close(death.pidfd);
 }

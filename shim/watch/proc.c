@@ -3,6 +3,7 @@
 #include "asked.h"
 #include "word.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -16,6 +17,7 @@
 
 enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
 enum { PATH_SIZE = 64, LINE_SIZE = 256, STATUS_SIZE = 64 << 10, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
+enum { MOST_AUXILIARY = 128 }; /* AT_VECTOR_SIZE is below 60 */
 
 /* Reads the file at PATH as text, as much as fits. */
 static bool read_text(char *out, size_t size, const char *path)
@@ -142,32 +144,57 @@ void proc_name(char out[PROC_NAME], pid_t pid)
         memcpy(out, "?", sizeof "?");
 }
 
-void proc_program(char *out, size_t size, pid_t pid)
+bool proc_path(char *out, size_t size, pid_t pid)
 {
     char path[PATH_SIZE];
-    char target[PATH_MAX];
     snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    ssize_t length = readlink(path, target, sizeof target - 1);
-    target[length < 0 ? 0 : length] = '\0';
-    const char *slash = strrchr(target, '/');
-    snprintf(out, size, "%s", slash ? slash + 1 : "");
+    ssize_t length = readlink(path, out, size - 1);
+    out[length < 0 ? 0 : length] = '\0';
+    return length > 0;
 }
 
-/* The value of an environment variable as a number; -1: not set, or unknown. */
-static long variable(pid_t pid, const char *name)
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+void proc_program(char *out, size_t size, pid_t pid)
+{
+    char path[PATH_MAX];
+    snprintf(out, size, "%s", proc_path(path, sizeof path, pid) ? base_name(path) : "");
+}
+
+static FILE *open_of(pid_t pid, const char *what)
 {
     char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    return fopen(path, "re");
+}
+
+bool proc_variable(char **value, pid_t pid, const char *name)
+{
     char *text = NULL;
     size_t room = 0;
-    long value = -1;
     const size_t length = strlen(name);
-    snprintf(path, sizeof path, "/proc/%d/environ", pid);
-    FILE *environment = fopen(path, "re");
-    while (environment && value < 0 && getdelim(&text, &room, '\0', environment) > 0)
+    FILE *environment = open_of(pid, "environ");
+    *value = NULL;
+    if (!environment)
+        return false;
+    while (!*value && getdelim(&text, &room, '\0', environment) > 0)
         if (strncmp(text, name, length) == 0 && text[length] == '=')
-            value = strtol(text + length + 1, NULL, 10);
-    if (environment)
-        fclose(environment);
+            *value = strdup(text + length + 1);
+    fclose(environment);
+    free(text);
+    return true;
+}
+
+/* -1: not set, or unknown. */
+static long variable(pid_t pid, const char *name)
+{
+    char *text = NULL;
+    proc_variable(&text, pid, name);
+    const long value = text ? strtol(text, NULL, 10) : -1;
     free(text);
     return value;
 }
@@ -176,6 +203,62 @@ int proc_listen_fds(pid_t pid)
 {
     long count = variable(pid, "LISTEN_PID") == pid ? variable(pid, "LISTEN_FDS") : 0;
     return count > 0 && count <= MOST_PASSED ? (int)count : 0;
+}
+
+bool proc_auxiliary(struct auxiliary *out, pid_t pid)
+{
+    Elf64_auxv_t vector[MOST_AUXILIARY] = {{.a_type = AT_NULL}};
+    bool is_ours = false;
+    *out = (struct auxiliary){0};
+    if (!read_of((char *)vector, sizeof vector, pid, "auxv"))
+        return false;
+    for (int i = 0; i < MOST_AUXILIARY && vector[i].a_type != AT_NULL; i++) {
+        const uint64_t value = vector[i].a_un.a_val;
+        is_ours |= vector[i].a_type == AT_PHENT && value == sizeof(Elf64_Phdr);
+        if (vector[i].a_type == AT_BASE)
+            out->linker = value;
+        if (vector[i].a_type == AT_SECURE)
+            out->secure = value;
+    }
+    return is_ours;
+}
+
+/* "7f0123456000-7f0123457000 r--p 00000000 fd:00 1234   /path" */
+bool proc_file_at(char *out, size_t size, pid_t pid, uint64_t start)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    FILE *maps = open_of(pid, "maps");
+    while (maps && !found && getline(&line, &room, maps) > 0) {
+        const char *path = strchr(line, '/');
+        found = path && strtoull(line, NULL, 16) == start;
+        if (found)
+            snprintf(out, size, "%.*s", (int)strcspn(base_name(path), "\n"), base_name(path));
+    }
+    if (maps)
+        fclose(maps);
+    free(line);
+    return found;
+}
+
+/* Real, effective, saved, and of file systems. */
+static bool differ(const char *value)
+{
+    char *end = NULL;
+    return value && strtoul(value, &end, 10) != strtoul(end, NULL, 10);
+}
+
+bool proc_has_other_ids(pid_t pid)
+{
+    const char *user = field(pid, "Uid");
+    return differ(user) || (user && differ(find(status, "Gid")));
+}
+
+bool proc_preloads_everywhere(const char *library)
+{
+    char text[PATH_MAX];
+    return read_text(text, sizeof text, "/etc/ld.so.preload") && strstr(text, library);
 }
 
 bool proc_is_ours(void)

@@ -42,11 +42,37 @@ long proc_syscall(pid_t thread);
 /* The name of the program that PID runs, as ps(1) shows it; "?" if unknown. */
 void proc_name(char out[PROC_NAME], pid_t pid);
 
+/* The path of the program that PID runs, for people: it may have been deleted. False if unknown. */
+bool proc_path(char *out, size_t size, pid_t pid);
+
 /* How many descriptors from 3 on were passed to the program that PID runs, by sd_listen_fds(3). */
 int proc_listen_fds(pid_t pid);
 
 /* The last component of the path of the program that PID runs; "" if unknown. */
 void proc_program(char *out, size_t size, pid_t pid);
+
+/* What the kernel has told the program that PID runs (getauxval(3)). */
+struct auxiliary {
+    uint64_t linker; /* where its dynamic linker is; 0: it has none */
+    bool secure;     /* AT_SECURE */
+};
+
+/* False if unknown, and for a program whose words are not of 64 bits. */
+bool proc_auxiliary(struct auxiliary *out, pid_t pid);
+
+/* The last component of the path of the file that PID has mapped from the address START on. False if unknown.
+ */
+bool proc_file_at(char *out, size_t size, pid_t pid, uint64_t start);
+
+/* The value of an environment variable that the program of PID was started with, for free(3); NULL: not set.
+ * False if unknown. */
+bool proc_variable(char **value, pid_t pid, const char *name);
+
+/* Has PID another effective user or group than the real one? */
+bool proc_has_other_ids(pid_t pid);
+
+/* Does /etc/ld.so.preload, which every process obeys (ld.so(8)), name the library? */
+bool proc_preloads_everywhere(const char *library);
 
 /* Does /proc show the processes of this process's own pid namespace? */
 bool proc_is_ours(void);

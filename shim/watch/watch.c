@@ -10,6 +10,7 @@
 #include "sidecar.h"
 #include "startup.h"
 #include "tracers.h"
+#include "unloaded.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -80,6 +81,7 @@ static void watch(char **argv)
         unwatched("it is a tracer itself, and a thread has one only");
         return;
     }
+    unloaded_expect(options.preload);
     pid_t pid = sidecar_start(argv, &why, &tracer);
     if (!pid && tracer && is_watched_by(tracer))
         return;

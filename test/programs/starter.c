@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,20 @@ static void by_syscall(void)
 static void by_nothing(void)
 {
     execve(command[0], command, NULL);
+}
+
+static void *execve_now(void *unused)
+{
+    by_execve();
+    return unused;
+}
+
+/* Another thread than the first. */
+static void by_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, execve_now, NULL) == 0)
+        pthread_join(thread, NULL);
 }
 
 static void by_bad_path(void)
@@ -157,6 +172,7 @@ static const struct {
     {"execveat", by_execveat, NULL},
     {"syscall", by_syscall, NULL},
     {"nothing", by_nothing, NULL},
+    {"thread", by_thread, NULL},
     {"bad-path", by_bad_path, NULL},
     {"bad-argv", by_bad_argv, NULL},
     {"bad-argument", by_bad_argument, NULL},
