@@ -33,10 +33,12 @@ void birth_audit(bool missed_a_close)
                 "nothing is armed any more");
 }
 
-/* FD was never armed by us: a {1,0} here is the program's own abort. */
+/* FD was never armed by us: {1,0}, or a time that is a mark elsewhere, is the program's own here. */
 static void learn_own_linger(int fd, struct connection *record)
 {
-    if (act_learn_linger(fd, record) != FOUND_PLAIN)
+    struct linger linger = act_linger(fd);
+    record->linger_seconds = linger.l_linger;
+    if (linger.l_onoff)
         atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
 }
 

@@ -126,22 +126,26 @@ HOOK int setsockopt(int fd, int level, int option, const void *value, socklen_t 
 static struct linger as_set(const struct connection *record, const struct linger *kernel)
 {
     uint16_t flags = atomic_load(&record->flags);
-    bool on = flags & FLAG_ARMED ? (flags & FLAG_LINGER_ON) != 0 : kernel->l_onoff != 0;
+    int on = flags & FLAG_ARMED ? (flags & FLAG_LINGER_ON) != 0 : kernel->l_onoff;
     bool kept = on && !(flags & FLAG_ARMED);
     return (struct linger){.l_onoff = on, .l_linger = kept ? kernel->l_linger : record->linger_seconds};
 }
 
-int option_after_get(int fd, int level, int option, void *value, const socklen_t *size, int result)
+int option_after_get(int fd, int level, int option, void *value, socklen_t *size, int result)
 {
     if (result != 0 || !is_linger(level, option))
         return result;
     const struct connection *record = ours(fd);
     if (record) {
+        /* Neither has to be aligned, and they may overlap: the kernel writes the size last (sk_getsockopt).
+         */
         struct linger linger = {0};
-        socklen_t given = *size < sizeof linger ? *size : sizeof linger;
+        socklen_t given;
+        memcpy(&given, size, sizeof given);
         memcpy(&linger, value, given);
         linger = as_set(record, &linger);
         memcpy(value, &linger, given);
+        memcpy(size, &given, sizeof given);
     }
     return result;
 }

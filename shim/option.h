@@ -20,7 +20,7 @@ bool option_before_listen(int fd);
 int option_after_listen(int fd, bool armed, int result);
 int option_after_shutdown(int fd, int how, int result);
 int option_after_set(int fd, int level, int option, const void *value, int result);
-int option_after_get(int fd, int level, int option, void *value, const socklen_t *size, int result);
+int option_after_get(int fd, int level, int option, void *value, socklen_t *size, int result);
 
 /*
  * The program is about to enter a sandbox that may kill it for a call that we add: put back everything that

@@ -151,3 +151,22 @@ s.close()' "$port"
     peer_saw fin 7
     ended client exit 0
 }
+
+# --- Odd values ---
+
+@test "random calls for SO_LINGER answer as without the library: seeds 1 to 6, 300 operations, every policy" {
+    without_sanitizer 'a sanitizer reads what a bad pointer points to'
+    local seed policy rows=0
+    for seed in {1..6}; do
+        run -0 timeout -k 1 10 "$PROGRAMS/options" "$seed" 300
+        local bare=$output
+        for policy in abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin \
+            close=rst off; do
+            echo "seed $seed, policy $policy"
+            run -0 shimmed -p "$policy" timeout -k 1 10 "$PROGRAMS/options" "$seed" 300
+            diff <(echo "$bare") <(echo "$output")
+            rows=$((rows + 1))
+        done
+    done
+    assert_equal "$rows" 42
+}
