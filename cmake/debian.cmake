@@ -1,10 +1,12 @@
-# CPack runs this script when the files of a package are in place, and before it makes the package of them. A Debian
-# package has a copyright file, a changelog of upstream's and one of its own, and compressed documents (Debian Policy 12).
+# CPack runs this script when the files of a package are in place, and before it makes the package of them. A
+# Debian package has a copyright file, a changelog of upstream's and one of its own, and compressed documents (Debian
+# Policy 12).
 if(NOT CPACK_GENERATOR STREQUAL "DEB")
   return()
 endif()
 
-set(share ${CPACK_TEMPORARY_INSTALL_DIRECTORY}${CPACK_PACKAGING_INSTALL_PREFIX}/share)
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}${CPACK_PACKAGING_INSTALL_PREFIX})
+set(share ${root}/share)
 set(doc ${share}/doc/${CPACK_PACKAGE_NAME})
 
 file(RENAME ${doc}/LICENSE ${doc}/copyright)
@@ -24,3 +26,6 @@ file(GLOB_RECURSE plain ${share}/man/*.[1-8])
 execute_process(COMMAND gzip -9n ${plain} ${doc}/changelog ${doc}/changelog.Debian COMMAND_ERROR_IS_FATAL ANY)
 
 configure_file(${CMAKE_CURRENT_LIST_DIR}/lintian-overrides ${share}/lintian/overrides/${CPACK_PACKAGE_NAME} COPYONLY)
+
+# Whatever the umask is.
+execute_process(COMMAND chmod -R u=rwX,go=rX ${root} COMMAND_ERROR_IS_FATAL ANY)
