@@ -43,8 +43,54 @@ setup() {
 without-ptrace|ptrace(2) is not permitted here
 without-pidfd_getfd|pidfd_getfd(2) is missing, which Linux has from 5.6 on
 without-debug|the side-car was killed at once, as by a seccomp filter against ptrace(2)
+without-inspection|pidfd_getfd(2) is not permitted here
 ROWS
-    assert_equal "$rows" 3
+    assert_equal "$rows" 4
+}
+
+# As in a container: no program can have CAP_SYS_PTRACE.
+contained='setpriv --bounding-set -sys_ptrace'
+
+@test "in a container that lacks the right to watch, the line says how to give it" {
+    requires setpriv
+    local rows=0 call message
+    # shellcheck disable=SC2086  # words
+    while IFS='|' read -r call message; do
+        run -125 --separate-stderr $contained "$PROGRAMS/sandbox" "$call" "$TRUEFIN" run --watch -- true
+        assert_equal "$stderr" \
+            "truefin: cannot watch true: $message; a container needs --cap-add SYS_PTRACE (--force runs it all the same)"
+        run -0 --separate-stderr $contained "$PROGRAMS/sandbox" "$call" "$TRUEFIN" run --watch --force -- echo ran
+        assert_output ran
+        assert_equal "${#stderr_lines[@]}" 1
+        run -125 --separate-stderr $contained "$PROGRAMS/sandbox" "$call" "$TRUEFIN" run -- /sbin/ldconfig
+        assert_regex "${stderr_lines[1]}" '--cap-add SYS_PTRACE'
+        rows=$((rows + 1))
+    done <<'ROWS'
+without-inspection|pidfd_getfd(2) is not permitted here
+without-pidfd_getfd|pidfd_getfd(2) is missing, which Linux has from 5.6 on
+without-ptrace|ptrace(2) is not permitted here
+without-debug|the side-car was killed at once, as by a seccomp filter against ptrace(2)
+ROWS
+    assert_equal "$rows" 4
+}
+
+@test "in a container where only the capability is missing, or process_vm_readv(2), SIGKILL sends RST" {
+    requires setpriv
+    local how rows=0
+    for how in "$contained" "$PROGRAMS/sandbox without-vm"; do
+        # shellcheck disable=SC2086  # words
+        start server $how "$TRUEFIN" run --watch -- "$PROGRAMS/server-static" accept write:Hello. pause
+        find_port server
+        connect_peer
+        nothing_unread
+        find_worker
+        assert pid_watched "$worker"
+        kill -KILL "$worker"
+        peer_saw rst 6
+        stop_all
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 2
 }
 
 @test "a tracer that cannot be preloaded either runs, unwatched, if nobody asked for a side-car" {
@@ -59,21 +105,24 @@ ROWS
 @test "where Yama forbids to trace, that is said" {
     requires unshare
     [[ $(id -u) = 0 ]] || skip 'needs root'
-    local scope message rows=0
+    local scope in how message rows=0
     # What Yama says is put in its place, what it does is a filter's.
-    while IFS='|' read -r scope message; do
-        # shellcheck disable=SC2016  # expanded by the inner shell
-        run -125 --separate-stderr unshare --mount sh -c 'mount -t tmpfs none /proc/sys/kernel &&
+    while IFS='|' read -r scope in message; do
+        how=${in:+$contained}
+        # shellcheck disable=SC2016,SC2086  # expanded by the inner shell; words
+        run -125 --separate-stderr $how unshare --mount sh -c 'mount -t tmpfs none /proc/sys/kernel &&
             mkdir /proc/sys/kernel/yama && echo "$1" >/proc/sys/kernel/yama/ptrace_scope && shift && exec "$@"' x "$scope" \
             "$PROGRAMS/sandbox" without-ptrace "$TRUEFIN" run --watch -- true
         assert_equal "$stderr" "truefin: cannot watch true: $message (--force runs it all the same)"
         rows=$((rows + 1))
     done <<'ROWS'
-1|ptrace(2) is not permitted here
-2|kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE
-3|kernel.yama.ptrace_scope=3 forbids it
+1||ptrace(2) is not permitted here
+2||kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE
+2|container|kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE; a container needs --cap-add SYS_PTRACE
+3||kernel.yama.ptrace_scope=3 forbids it
+3|container|kernel.yama.ptrace_scope=3 forbids it
 ROWS
-    assert_equal "$rows" 3
+    assert_equal "$rows" 5
 }
 
 @test "where no process can be started, or /proc is not its own, watching is refused" {

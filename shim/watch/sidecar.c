@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,13 @@
 #include <unistd.h>
 
 enum { CHANNEL = 3, YAMA_ADMIN = 2, YAMA_NONE = 3 };
+
+/* A reason that CAP_SYS_PTRACE may mend, with what to do where no program can have it. Docker and its kin
+ * take it from the bounding set, and forbid ptrace(2) (before Linux 4.8) and pidfd_getfd(2) by a seccomp
+ * filter then. */
+#define CONTAINED(why)                                                                                       \
+    (prctl(PR_CAPBSET_READ, CAP_SYS_PTRACE, 0, 0, 0) == 0 ? why "; a container needs --cap-add SYS_PTRACE"   \
+                                                          : (why))
 
 /* What the side-car tells the program's process, once. */
 struct report {
@@ -71,8 +79,8 @@ static const char *lacks_getfd(void)
 {
     if (syscall(SYS_pidfd_getfd, -1, 0, 0) >= 0 || errno == EBADF)
         return NULL;
-    return errno == ENOSYS ? "pidfd_getfd(2) is missing, which Linux has from 5.6 on"
-                           : "pidfd_getfd(2) is not permitted here";
+    return errno == ENOSYS ? CONTAINED("pidfd_getfd(2) is missing, which Linux has from 5.6 on")
+                           : CONTAINED("pidfd_getfd(2) is not permitted here");
 }
 
 static void serve(pid_t program, int channel, char **argv)
@@ -122,7 +130,8 @@ static struct report start(const int channel[2], char **argv)
     if (middle > 0) {
         waitpid(middle, NULL, __WALL);
         if (read(channel[0], &report, sizeof report) != sizeof report)
-            report.why = "the side-car was killed at once, as by a seccomp filter against ptrace(2)";
+            report.why =
+                CONTAINED("the side-car was killed at once, as by a seccomp filter against ptrace(2)");
     }
     close(channel[0]);
     set_subreaper(reaper);
@@ -140,8 +149,9 @@ static const char *reason(int error, pid_t *tracer)
     if (yama >= YAMA_NONE)
         return "kernel.yama.ptrace_scope=3 forbids it";
     if (yama == YAMA_ADMIN)
-        return "kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE";
-    return error == ENOSYS ? "there is no ptrace(2) here" : "ptrace(2) is not permitted here";
+        return CONTAINED("kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE");
+    return error == ENOSYS ? CONTAINED("there is no ptrace(2) here")
+                           : CONTAINED("ptrace(2) is not permitted here");
 }
 
 pid_t sidecar_start(char **argv, const char **why, pid_t *tracer)

@@ -9,7 +9,8 @@
  *
  * sandbox without-kcmp COMMAND...: runs COMMAND under a filter that kills for kcmp(2) only: as a container or
  * a systemd unit may. without-ptrace: ptrace(2) gives EPERM. without-debug: what systemd calls @debug kills.
- * without-pidfd_getfd: that gives ENOSYS, as it does on an old kernel.
+ * without-pidfd_getfd: that gives ENOSYS, as it does on an old kernel. without-inspection: what Docker
+ * forbids to a container without CAP_SYS_PTRACE gives EPERM; without-vm: only process_vm_readv(2) does.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -69,6 +70,22 @@ static struct sock_filter no_debug[] = {
     LOAD_NUMBER,
     ON(SYS_ptrace, SECCOMP_RET_KILL_PROCESS),
     ON(SYS_pidfd_getfd, SECCOMP_RET_KILL_PROCESS),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter no_inspection[] = {
+    LOAD_NUMBER,
+    ON(SYS_ptrace, SECCOMP_RET_ERRNO | EPERM),
+    ON(SYS_pidfd_getfd, SECCOMP_RET_ERRNO | EPERM),
+    ON(SYS_process_vm_readv, SECCOMP_RET_ERRNO | EPERM),
+    ON(SYS_process_vm_writev, SECCOMP_RET_ERRNO | EPERM),
+    ON(SYS_kcmp, SECCOMP_RET_ERRNO | EPERM),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+};
+
+static struct sock_filter no_vm[] = {
+    LOAD_NUMBER,
+    ON(SYS_process_vm_readv, SECCOMP_RET_ERRNO | EPERM),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 };
 
@@ -142,6 +159,10 @@ int main(int argc, char **argv)
             install("prctl", no_debug, COUNT(no_debug));
         else if (strcmp(argv[1], "without-pidfd_getfd") == 0)
             install("prctl", no_pidfd_getfd, COUNT(no_pidfd_getfd));
+        else if (strcmp(argv[1], "without-inspection") == 0)
+            install("prctl", no_inspection, COUNT(no_inspection));
+        else if (strcmp(argv[1], "without-vm") == 0)
+            install("prctl", no_vm, COUNT(no_vm));
         else
             install("prctl", no_kcmp, COUNT(no_kcmp));
         execvp(argv[2], argv + 2);
