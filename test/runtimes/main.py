@@ -9,8 +9,8 @@ import tempfile
 
 import table
 from measure import cell
-from runtimes import RUNTIMES
-from ways import POLICIES, WAYS
+from runtimes import HERE, RUNTIMES
+from ways import GENERATIONS, POLICIES, WAYS
 
 QUICK_POLICIES = ["none", "abort-on-crash"]
 
@@ -25,8 +25,10 @@ def arguments():
     parser.add_argument("--setup", action="store_true", help="as first option: install what is missing (Debian)")
     parser.add_argument("--quick", action="store_true", help="the light runtimes, with and without the default policy")
     parser.add_argument("--check", action="store_true", help="end with 1 if a cell is not as in docs/RUNTIMES.md")
-    parser.add_argument("--write", action="store_true", help="write docs/RUNTIMES.md, docs/runtimes.svg; all must be here")
+    parser.add_argument("--write", action="store_true", help="put it into docs/RUNTIMES.md and docs/runtimes.svg")
+    parser.add_argument("--render", action="store_true", help="measure nothing, write them from what was measured")
     parser.add_argument("--runtime", action="append", metavar="NAME", help="only this one; may be repeated")
+    parser.add_argument("--generation", action="append", choices=GENERATIONS, help="only this one")
     parser.add_argument("--policy", action="append", choices=POLICIES, help="only this one; may be repeated")
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be repeated")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="cells at once (default: one per processor)")
@@ -39,11 +41,19 @@ def choose(options):
         if unknown:
             sys.exit("runtimes: unknown runtime %s (allowed: %s)" %
                      (", ".join(sorted(unknown)), ", ".join(r.name for r in RUNTIMES)))
-    chosen = [r for r in RUNTIMES if r.name in (options.runtime or [r.name]) and (r.quick or not options.quick)]
-    for runtime in chosen:
-        if not runtime.is_here():
-            print("runtimes: left out: %s (Debian: %s, see --setup)" % (runtime.name, runtime.package), file=sys.stderr)
-    return [r for r in chosen if r.is_here()]
+    chosen = []
+    for runtime in RUNTIMES:
+        if runtime.name not in (options.runtime or [runtime.name]) or options.quick and not runtime.quick:
+            continue
+        wanted = [g for g in runtime.generations() if g in (options.generation or GENERATIONS)]
+        placed = {g: runtime.of(g, options.quick) for g in wanted}
+        missing = [g for g in wanted if not placed[g]]
+        chosen += [p for p in placed.values() if p]
+        # The light ones are for every machine, and one generation is enough there.
+        for generation in missing if missing == wanted or not options.quick else []:
+            print("runtimes: left out: %s, %s (%s, see --setup)" % (runtime.name, generation, runtime.package),
+                  file=sys.stderr)
+    return chosen
 
 
 def measure(options, runtimes, policies, ways, work):
@@ -57,7 +67,7 @@ def measure(options, runtimes, policies, ways, work):
             verdict = "failed"
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-        return (runtime.name, policy, way), verdict
+        return (*runtime.key, policy, way), verdict
 
     jobs = [(r, p, w) for r in runtimes for p in policies for w in ways]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
@@ -65,7 +75,7 @@ def measure(options, runtimes, policies, ways, work):
         for number, (key, verdict) in enumerate(pool.map(one, jobs), 1):
             cells[key] = verdict
             if number % (len(policies) * len(ways)) == 0:
-                print("runtimes: %s has run" % key[0], file=sys.stderr, flush=True)
+                print("runtimes: %s, %s has run" % key[:2], file=sys.stderr, flush=True)
     if options.check:
         check_again(one, jobs, cells)
     return cells
@@ -75,9 +85,9 @@ def check_again(one, jobs, cells):
     """What is not as it was written down may be a whim of a loaded machine: it counts if it comes twice."""
     written = table.load()[1]
     for job in jobs:
-        key = (job[0].name, job[1], job[2])
+        key = (*job[0].key, job[1], job[2])
         if "-" != cells[key] != written.get(key):
-            print("runtimes: again: %s, %s, %s: %s" % (*key, cells[key]), file=sys.stderr)
+            print("runtimes: again: %s, %s, %s, %s: %s" % (*key, cells[key]), file=sys.stderr)
             cells[key] = one(job)[1]
 
 
@@ -86,12 +96,22 @@ def compare(cells):
     written = table.load()[1]
     changed = [(key, written.get(key), verdict) for key, verdict in cells.items() if "-" != verdict != written.get(key)]
     for key, before, now in changed:
-        print("DIFFERS: %s, %s, %s: written down as %s, measured %s" % (*key, before, now))
+        print("DIFFERS: %s, %s, %s, %s: written down as %s, measured %s" % (*key, before, now))
     return not changed
 
 
+def merged(versions, cells):
+    """What was measured now, in the place of what was measured before, in the order of the page."""
+    versions, cells = {**table.load()[0], **versions}, {**table.load()[1], **cells}
+    keys = [(r.name, g) for r in RUNTIMES for g in r.generations()]
+    missing = [key for key in keys if key not in versions]
+    if missing:
+        sys.exit("runtimes: --write: not measured yet (see --setup): " + "; ".join("%s, %s" % key for key in missing))
+    return ({key: versions[key] for key in keys},
+            {(*key, p, w): cells[(*key, p, w)] for key in keys for p in POLICIES for w in WAYS})
+
+
 def write(options, versions, cells):
-    table.save(versions, cells)
     with open(options.page) as file:
         head = file.read().split("<!-- table -->\n", 1)[0]
     with open(options.page, "w") as file:
@@ -100,28 +120,51 @@ def write(options, versions, cells):
         file.write("\n".join(table.as_picture(versions, cells)) + "\n")
 
 
+def tell_unexplained(cells):
+    """Prints what is not as promised, or not as in the other generation, and has no explanation. True: nothing."""
+    lines = ["%s, %s, %s, %s: %s" % (*key, cells[key]) for key in table.unexplained(cells)]
+    for key in table.unlike(cells):
+        lines.append("%s, %s, %s: %s" % (*key, ", then ".join(table.by_generation(cells, *key))))
+    for line in lines:
+        print("UNEXPLAINED: " + line)
+    return not lines
+
+
 def main():
     options = arguments()
+    if options.render:
+        versions, cells = table.load()
+        if not tell_unexplained(cells):
+            sys.exit(1)
+        write(options, versions, cells)
+        return
     runtimes = choose(options)
     policies = options.policy or (QUICK_POLICIES if options.quick else POLICIES)
     ways = options.way or list(WAYS)
     with tempfile.TemporaryDirectory(prefix="runtimes-") as work:
-        for runtime in runtimes:
-            runtime.prepare(work)
-        cells = measure(options, runtimes, policies, ways, work)
+        try:
+            for runtime in runtimes:
+                runtime.system.start([HERE, os.path.dirname(options.truefin), os.path.dirname(options.library), work])
+                runtime.prepare(work)
+            cells = measure(options, runtimes, policies, ways, work)
+        finally:
+            for runtime in runtimes:
+                runtime.system.stop()
+    versions = {r.key: r.version for r in runtimes}
     coloured = os.environ.get("FORCE_COLOR") or (sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
-    print("\n".join(table.on_terminal([r.name for r in runtimes], policies, cells, coloured)))
+    print("\n".join(table.on_terminal(versions, policies, cells, coloured)))
     print("\n%d cells; a mark: not what the policy promises." % sum(v != "-" for v in cells.values()))
     good = "failed" not in cells.values()
-    for runtime, policy, way in table.unexplained(cells):
-        good = False
-        print("UNEXPLAINED: %s, %s, %s: %s" % (runtime, policy, way, cells[runtime, policy, way]))
+    if good and options.write:
+        if len(cells) != len(runtimes) * len(POLICIES) * len(WAYS):
+            sys.exit("runtimes: --write needs all policies and ways")
+        versions, cells = merged(versions, cells)
+        table.save(versions, cells)
+    good = tell_unexplained(cells) and good
     if options.check:
         good = compare(cells) and good
     if good and options.write:
-        if len(cells) != len(RUNTIMES) * len(POLICIES) * len(WAYS):
-            sys.exit("runtimes: --write needs the whole matrix (see --setup)")
-        write(options, {r.name: r.version_text() for r in runtimes}, cells)
+        write(options, versions, cells)
     sys.exit(0 if good else 1)
 
 

@@ -88,15 +88,15 @@ class Server:
         self.process.wait()
 
 
-def command_line(runtime, policy, way, tools, cgroup):
+def command_line(runtime, policy, way, tools, directory, cgroup):
     """The whole command for a cell."""
     command, environment = runtime.command(way), []
     if policy != NO_POLICY and runtime.watched:
         command = [tools.truefin, "run", "--watch", "-p", policy, "--", *command]
     elif policy != NO_POLICY:
         environment = ["LD_PRELOAD=" + tools.library, "TRUEFIN_POLICY=" + policy]
-    # What sets the limit is not under the library.
-    command = ["env", *environment, *command]
+    # What goes there and sets the limit is not under the library.
+    command = runtime.system.command(command, directory, environment)
     if way == "oom":
         command = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', cgroup.path, *command]
     return command
@@ -121,7 +121,7 @@ def cell(runtime, policy, way, tools, directory):
 def ending(runtime, policy, way, tools, directory, cgroup):
     """What the peer of a server that ends in that way sees: "fin", "rst" or "open"."""
     environment = {"PATH": os.environ["PATH"], "HOME": directory, "LC_ALL": "C.UTF-8", "ERL_CRASH_DUMP_BYTES": "0"}
-    server = Server(command_line(runtime, policy, way, tools, cgroup), environment, directory)
+    server = Server(command_line(runtime, policy, way, tools, directory, cgroup), environment, directory)
     peer = None
     try:
         peer = subprocess.Popen([tools.peer, "--json", "--timeout", "%ds" % ENDS, "127.0.0.1", server.port()],
@@ -140,7 +140,7 @@ def ending(runtime, policy, way, tools, directory, cgroup):
         report = json.loads(peer.stdout.read())
         if report["bytes"] != 6 or report["ending"] not in ("fin", "rst"):
             raise RuntimeError("%s, %s, %s: the peer saw %s; the server said:\n%s" %
-                               (runtime.name, policy, way, report, "".join(server.seen)))
+                               ("%s %s" % (runtime.name, runtime.version), policy, way, report, "".join(server.seen)))
         return report["ending"]
     finally:
         if peer and peer.poll() is None:

@@ -2,8 +2,10 @@
 
 import os
 import re
-import shutil
 import subprocess
+
+from system import CACHE, System, own_release
+from ways import GENERATIONS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -12,73 +14,114 @@ def source(name):
     return os.path.join(HERE, name)
 
 
+OLDER, CURRENT = GENERATIONS
+HERE_GENERATION = CURRENT if own_release() >= 13 else OLDER
+THIS_SYSTEM = System()
+SYSTEMS = {OLDER: System("bookworm"), CURRENT: System("trixie")}
+NPM = os.path.join(CACHE, "npm/node_modules")
+RUST_WEB = "/var/cache/truefin/rust-web/rustc"
+
+
 class Runtime:
-    """`build` and `run` are commands; {out} in them is a file or directory of the runtime's own, {way} the way to end."""
+    """`build` and `run` are commands; {tool} in them is the program's name or path, {out} a file or directory of the
+    runtime's own, {way} the way to end. `elsewhere` has patterns of where a generation's tool is, if it is not Debian's
+    package of that release."""
 
-    def __init__(self, name, package, tool, version, run, build=None, without=(), quick=False, watched=False):
-        self.name, self.package, self.tool, self.version = name, package, tool, version
+    def __init__(self, name, package, tool, version, run, build=None, without=(), quick=False, watched=False,
+                 elsewhere=None):
+        self.name, self.package, self.version = name, package, version
         self.run, self.build, self.without, self.quick, self.watched = run, build, without, quick, watched
+        self.tools, self.elsewhere = {g: tool for g in GENERATIONS if tool}, elsewhere or {}
 
-    def is_here(self):
-        return shutil.which(self.tool) is not None
+    def generations(self):
+        return [g for g in GENERATIONS if g in self.tools or g in self.elsewhere]
 
-    def version_text(self):
-        ran = subprocess.run(self.version, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                             text=True, check=True)
-        found = re.search(r"\d+(\.\d+)+|\b\d+\b", ran.stdout)
-        return found.group() if found else "?"
+    def of(self, generation, without_systems):
+        """The runtime of that generation, or None if it is not here. It may be in a system of its own."""
+        places = [(THIS_SYSTEM, pattern) for pattern in self.elsewhere.get(generation, ())]
+        if generation in self.tools:
+            places += [] if without_systems else [(SYSTEMS[generation], self.tools[generation])]
+            places += [(THIS_SYSTEM, self.tools[generation])] if generation == HERE_GENERATION else []
+        for system, pattern in places:
+            tool = system.find(pattern)
+            if tool:
+                return Placed(self, generation, system, tool)
+        return None
+
+
+class Placed:
+    """A runtime of one generation."""
+
+    def __init__(self, runtime, generation, system, tool):
+        self.runtime, self.generation, self.system, self.tool = runtime, generation, system, tool
+        self.name, self.without, self.watched = runtime.name, runtime.without, runtime.watched
+        self.key = (runtime.name, generation)
+
+    def words(self, words, way=""):
+        return [w.format(tool=self.tool, out=self.out, way=way) for w in words]
 
     def prepare(self, directory):
         """Builds it; its `out` is in that directory."""
-        self.out = os.path.join(directory, re.sub(r"\W+", "-", self.name))
-        if self.build:
+        self.out = os.path.join(directory, re.sub(r"\W+", "-", "%s %s" % (self.name, self.generation)))
+        ran = self.ran(self.runtime.version, directory, None, stderr=subprocess.STDOUT)
+        found = re.search(r"\d+(\.\d+)+|\b\d+\b", ran)
+        self.version = found.group() if found else "?"
+        if self.runtime.build:
             environment = dict(os.environ, GOCACHE=os.path.join(directory, "go-cache"), GOFLAGS="-mod=mod",
-                               GO111MODULE="off", HOME=directory)
+                               GO111MODULE="off", GOTOOLCHAIN="local", HOME=directory)
             environment.update(CGO_ENABLED="1" if "cgo" in self.name else "0")
-            subprocess.run([w.format(out=self.out) for w in self.build], check=True, env=environment,
-                           stdout=subprocess.DEVNULL)
+            self.ran(self.runtime.build, directory, environment)
+
+    def ran(self, words, directory, environment, **options):
+        return subprocess.run(self.system.command(self.words(words), directory), check=True, env=environment, text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, **options).stdout
 
     def command(self, way):
-        return [w.format(out=self.out, way=way) for w in self.run]
+        return self.words(self.runtime.run, way)
 
 
-CXX = ["g++", "-O1", "-w", "-pthread", "-o", "{out}", source("server.cc")]
-RUSTC = ["/usr/bin/rustc", "-o", "{out}", source("server.rs")]
-GO = ["go", "build", "-o", "{out}", source("server.go")]
-GCC_VERSION = ["gcc", "-dumpfullversion"]
+CC = ["{tool}", "-O1", "-w", "-o", "{out}", source("server.c")]
+GCC_VERSION = ["{tool}", "-dumpfullversion"]
+RUSTC = ["{tool}", "-o", "{out}", source("server.rs")]
+RUST = {CURRENT: [RUST_WEB, "/usr/bin/rustc"] if HERE_GENERATION == CURRENT else [RUST_WEB]}
+GO = ["{tool}", "build", "-o", "{out}", source("server.go")]
+VERSION, BUILT = ["{tool}", "--version"], ["{out}", "{way}"]
+NO_C = ("drop", "exception", "thread")
 
 RUNTIMES = [
-    Runtime("C", "gcc", "gcc", GCC_VERSION, ["{out}", "{way}"],
-            ["gcc", "-O1", "-w", "-o", "{out}", source("server.c")], without=("drop", "exception", "thread"), quick=True),
-    Runtime("C++", "g++", "g++", GCC_VERSION, ["{out}", "{way}"], CXX, quick=True),
-    Runtime("Rust", "rustc", "/usr/bin/rustc", ["/usr/bin/rustc", "--version"], ["{out}", "{way}"], RUSTC, quick=True),
-    Runtime("Rust, panic=abort", "rustc", "/usr/bin/rustc", ["/usr/bin/rustc", "--version"], ["{out}", "{way}"],
-            RUSTC + ["-C", "panic=abort"], quick=True),
-    Runtime("Python", "python3", "/usr/bin/python3", ["/usr/bin/python3", "--version"],
-            ["/usr/bin/python3", source("server.py"), "{way}"], quick=True),
-    Runtime("Node", "nodejs", "node", ["node", "--version"], ["node", "--expose-gc", source("server.js"), "{way}"],
-            without=("return",), quick=True),
-    Runtime("Java", "default-jdk-headless", "javac", ["javac", "-version"],
+    Runtime("C", "gcc", "gcc", GCC_VERSION, BUILT, CC, without=NO_C, quick=True),
+    Runtime("C++", "g++", "g++", GCC_VERSION, BUILT,
+            ["{tool}", "-O1", "-w", "-pthread", "-o", "{out}", source("server.cc")], quick=True),
+    Runtime("Rust", "rustc", "/usr/bin/rustc", VERSION, BUILT, RUSTC, quick=True, elsewhere=RUST),
+    Runtime("Rust, panic=abort", "rustc", "/usr/bin/rustc", VERSION, BUILT, RUSTC + ["-C", "panic=abort"], quick=True,
+            elsewhere=RUST),
+    Runtime("Python", "python3", "/usr/bin/python3", VERSION, ["{tool}", source("server.py"), "{way}"], quick=True),
+    Runtime("Node", "nodejs", "node", VERSION, ["{tool}", "--expose-gc", source("server.cjs"), "{way}"],
+            without=("return",), quick=True,
+            elsewhere={CURRENT: [NPM + "/node-linux-*/bin/node"]}),
+    Runtime("Bun", "npm's @oven/bun-linux-*", None, VERSION, ["{tool}", "--expose-gc", source("server.cjs"), "{way}"],
+            without=("return",), elsewhere={CURRENT: [NPM + "/@oven/bun-linux-*/bin/bun"]}),
+    Runtime("Deno", "npm's @deno/linux-*", None, VERSION,
+            ["{tool}", "run", "--allow-all", "--no-remote", "--v8-flags=--expose-gc", source("server.cjs"), "{way}"],
+            without=("return",), elsewhere={CURRENT: [NPM + "/@deno/linux-*/deno"]}),
+    Runtime("Java", "default-jdk-headless", "javac", ["{tool}", "-version"],
             ["java", "-Xmx4g", "-Xshare:auto", "-XX:-CreateCoredumpOnCrash", "-cp", "{out}", "Server", "{way}"],
-            ["javac", "-d", "{out}", source("Server.java")], without=("return",)),
-    Runtime("Perl", "perl", "perl", ["perl", "-e", "print substr $^V, 1"], ["perl", source("server.pl"), "{way}"],
+            ["{tool}", "-d", "{out}", source("Server.java")], without=("return",)),
+    Runtime("Perl", "perl", "perl", ["{tool}", "-e", "print substr $^V, 1"], ["{tool}", source("server.pl"), "{way}"],
             without=("stack",), quick=True),
-    Runtime("Ruby", "ruby", "ruby", ["ruby", "--version"], ["ruby", source("server.rb"), "{way}"]),
-    Runtime("PHP", "php-cli", "php", ["php", "--version"], ["php", source("server.php"), "{way}"], without=("thread",)),
-    Runtime("Tcl", "tcl", "tclsh", ["sh", "-c", "echo 'puts $tcl_patchLevel' | tclsh"],
-            ["tclsh", source("server.tcl"), "{way}"], without=("return", "thread"), quick=True),
+    Runtime("Ruby", "ruby", "ruby", VERSION, ["{tool}", source("server.rb"), "{way}"]),
+    Runtime("PHP", "php-cli", "php", VERSION, ["{tool}", source("server.php"), "{way}"], without=("thread",)),
+    Runtime("Tcl", "tcl", "tclsh", ["sh", "-c", "echo 'puts $tcl_patchLevel' | {tool}"],
+            ["{tool}", source("server.tcl"), "{way}"], without=("return", "thread"), quick=True),
     Runtime("Erlang", "erlang-base", "escript", ["erl", "-noshell", "-eval",
                                                  "io:put_chars(erlang:system_info(otp_release)), halt()."],
-            ["escript", source("server.erl"), "{way}"], without=("drop", "stack")),
-    Runtime("sh under socat", "socat", "socat", ["sh", "-c", "socat -V | grep -o 'version [0-9.]*'"],
-            ["socat", "-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1", "EXEC:sh " + source("server.sh") + " {way},nofork"],
+            ["{tool}", source("server.erl"), "{way}"], without=("drop", "stack")),
+    Runtime("sh under socat", "socat", "socat", ["sh", "-c", "{tool} -V | grep -o 'version [0-9.]*'"],
+            ["{tool}", "-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1", "EXEC:sh " + source("server.sh") + " {way},nofork"],
             without=("drop", "thread", "oom"), quick=True),
-    Runtime("C, static", "gcc", "gcc", GCC_VERSION, ["{out}", "{way}"],
-            ["gcc", "-O1", "-w", "-static", "-o", "{out}", source("server.c")], without=("drop", "exception", "thread")),
-    Runtime("Go, static", "golang-go", "go", ["go", "version"], ["{out}", "{way}"], GO, without=("return",)),
-    Runtime("Go, cgo", "golang-go", "go", ["go", "version"], ["{out}", "{way}"], GO, without=("return",)),
-    Runtime("C, static, --watch", "gcc", "gcc", GCC_VERSION, ["{out}", "{way}"],
-            ["gcc", "-O1", "-w", "-static", "-o", "{out}", source("server.c")], without=("drop", "exception", "thread"),
-            watched=True),
-    Runtime("Go, --watch", "golang-go", "go", ["go", "version"], ["{out}", "{way}"], GO, without=("return",), watched=True),
+    Runtime("C, static", "gcc", "gcc", GCC_VERSION, BUILT, CC + ["-static"], without=NO_C),
+    Runtime("Go, static", "golang-go", "go", ["{tool}", "version"], BUILT, GO, without=("return",)),
+    Runtime("Go, cgo", "golang-go", "go", ["{tool}", "version"], BUILT, GO, without=("return",)),
+    Runtime("C, static, --watch", "gcc", "gcc", GCC_VERSION, BUILT, CC + ["-static"], without=NO_C, watched=True),
+    Runtime("Go, --watch", "golang-go", "go", ["{tool}", "version"], BUILT, GO, without=("return",), watched=True),
 ]

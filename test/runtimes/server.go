@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -45,6 +46,8 @@ func end(way string, connection net.Conn) {
 	case "segv":
 		*nothing = 1
 	case "stack":
+		// Not the gigabyte that is usual: Go looks at each frame of it before it dies.
+		debug.SetMaxStack(64 << 20)
 		fmt.Println(deeper(0))
 	case "oom":
 		for {

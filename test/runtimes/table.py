@@ -4,11 +4,12 @@ import fnmatch
 import html
 import os
 
-from ways import NO_POLICY, POLICIES, WAYS, promise
+from ways import GENERATIONS, NO_POLICY, POLICIES, WAYS, promise
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEASURED = os.path.join(HERE, "measured.txt")
 EXPLAINED = os.path.join(HERE, "explained.txt")
+DIFFERENCES = os.path.join(HERE, "differences.txt")
 
 # Verdict, and whether it is the promised one: colour in the picture, escape sequence on a terminal, what it means.
 KINDS = {
@@ -31,29 +32,24 @@ def differs(policy, way, verdict):
 
 
 def load(path=MEASURED):
-    """({runtime: version}, {(runtime, policy, way): verdict})"""
+    """({(runtime, generation): version}, {(runtime, generation, policy, way): verdict})"""
     versions, cells = {}, {}
     with open(path) as lines:
         for line in lines:
-            words = line.rstrip("\n").split("\t")
-            if len(words) == 2:
-                versions[words[0]] = words[1]
-            else:
-                cells[tuple(words[:3])] = words[3]
+            *key, value = line.rstrip("\n").split("\t")
+            (versions if len(key) == 2 else cells)[tuple(key)] = value
     return versions, cells
 
 
 def save(versions, cells):
     with open(MEASURED, "w") as file:
-        for name, version in versions.items():
-            file.write("%s\t%s\n" % (name, version))
-        for key, verdict in cells.items():
-            file.write("\t".join((*key, verdict)) + "\n")
+        for key, value in (*versions.items(), *cells.items()):
+            file.write("\t".join((*key, value)) + "\n")
 
 
-def explanations():
+def explanations(path):
     """[(policy, runtime, way, reason)], the first three as patterns."""
-    with open(EXPLAINED) as lines:
+    with open(path) as lines:
         words = [line.rstrip("\n").split("\t") for line in lines if line.strip() and not line.startswith("#")]
     return [tuple(w) for w in words]
 
@@ -68,33 +64,73 @@ def explanation(explained, policy, runtime, way):
 
 
 def unexplained(cells):
-    explained = explanations()
+    """Keys of cells that are neither as promised nor explained."""
+    explained = explanations(EXPLAINED)
     return [key for key, verdict in cells.items()
-            if differs(key[1], key[2], verdict) and explanation(explained, key[1], key[0], key[2]) is None]
+            if differs(key[2], key[3], verdict) and explanation(explained, key[2], key[0], key[3]) is None]
 
 
-def on_terminal(runtimes, policies, cells, coloured):
-    width = max(map(len, runtimes)) + 2
+def by_generation(cells, runtime, policy, way):
+    """[verdict], of the generations that were measured, the older one first."""
+    return [cells[runtime, g, policy, way] for g in GENERATIONS if (runtime, g, policy, way) in cells]
+
+
+def unlike(cells):
+    """(runtime, policy, way), where the generations differ and nothing explains it."""
+    explained = explanations(DIFFERENCES)
+    keys = dict.fromkeys((r, p, w) for r, _, p, w in cells)
+    return [(r, p, w) for r, p, w in keys
+            if len(set(by_generation(cells, r, p, w))) > 1 and explanation(explained, p, r, w) is None]
+
+
+def on_terminal(versions, policies, cells, coloured):
+    names = {key: "%s %s" % (key[0], version) for key, version in versions.items()}
+    width = max(map(len, names.values())) + 2
     for policy in policies:
         yield ""
         yield policy
         yield " " * width + " ".join("%-9s" % w for w in WAYS)
-        for runtime in runtimes:
+        for key, name in names.items():
             row = []
             for way in WAYS:
-                verdict = cells.get((runtime, policy, way), "-")
+                verdict = cells.get((*key, policy, way), "-")
                 text = "%-9s" % (verdict + ("!" if differs(policy, way, verdict) else ""))
                 row.append("\x1b[%sm%s\x1b[0m" % (kind(policy, way, verdict)[1], text) if coloured else text)
-            yield ("%-*s" % (width, runtime) + " ".join(row)).rstrip()
+            yield ("%-*s" % (width, name) + " ".join(row)).rstrip()
+
+
+class Notes:
+    """Explanations as they are used: numbered from 1, in the order of their use."""
+
+    def __init__(self, path):
+        self.explained, self.used = explanations(path), {}
+
+    def number(self, policy, runtime, way):
+        return self.used.setdefault(explanation(self.explained, policy, runtime, way), len(self.used) + 1)
+
+    def texts(self):
+        return [(shown, self.explained[number - 1][3]) for number, shown in self.used.items()]
+
+
+def cell_text(cells, policy, runtime, way, promises, differences):
+    verdicts, texts = by_generation(cells, runtime, policy, way), []
+    for verdict in verdicts[:1] if len(set(verdicts)) == 1 else verdicts:
+        text = verdict.upper() if verdict in ("fin", "rst") else verdict
+        if differs(policy, way, verdict):
+            text = "**%s** (%d)" % (text, promises.number(policy, runtime, way))
+        texts.append(text)
+    if len(texts) > 1:
+        texts[-1] += " (%s)" % chr(ord("a") - 1 + differences.number(policy, runtime, way))
+    return " → ".join(texts)
 
 
 def as_page(versions, cells):
-    explained, used = explanations(), {}
-    runtimes = list(versions)
-    yield "| runtime | version |"
-    yield "|---|---|"
-    for name, version in versions.items():
-        yield "| %s | %s |" % (name, version)
+    promises, differences = Notes(EXPLAINED), Notes(DIFFERENCES)
+    runtimes = list(dict.fromkeys(name for name, _ in versions))
+    yield "| runtime | " + " | ".join(GENERATIONS) + " |"
+    yield "|---|" + "---|" * len(GENERATIONS)
+    for name in runtimes:
+        yield "| %s | %s |" % (name, " | ".join(versions.get((name, g), "-") for g in GENERATIONS))
     for policy in POLICIES:
         yield ""
         yield "### " + ("Without truefin" if policy == NO_POLICY else "`%s`" % policy)
@@ -102,21 +138,20 @@ def as_page(versions, cells):
         yield "| runtime | " + " | ".join(WAYS) + " |"
         yield "|---|" + "---|" * len(WAYS)
         for runtime in runtimes:
-            row = []
-            for way in WAYS:
-                verdict = cells[runtime, policy, way]
-                text = verdict.upper() if verdict in ("fin", "rst") else verdict
-                if differs(policy, way, verdict):
-                    number = explanation(explained, policy, runtime, way)
-                    used.setdefault(number, len(used) + 1)
-                    text = "**%s** (%d)" % (text, used[number])
-                row.append(text)
+            row = [cell_text(cells, policy, runtime, way, promises, differences) for way in WAYS]
             yield "| %s | %s |" % (runtime, " | ".join(row))
     yield ""
-    yield "Where the promise is not kept:"
+    yield "### Where the promise is not kept"
     yield ""
-    for number, shown in used.items():
-        yield "%d. %s" % (shown, explained[number - 1][3])
+    for shown, text in promises.texts():
+        yield "%d. %s" % (shown, text)
+    yield ""
+    yield "### Where the generations differ"
+    yield ""
+    for shown, text in differences.texts():
+        yield "- (%s) %s" % (chr(ord("a") - 1 + shown), text)
+    if not differences.used:
+        yield "Nowhere."
 
 
 CELL, ROW, LEFT, TOP = 30, 20, 130, 96
@@ -132,16 +167,21 @@ def panel(policy, runtimes, cells, left, top):
         y = top + line * ROW
         yield '<text x="%d" y="%d" class="runtime">%s</text>' % (left - 6, y + 14, html.escape(runtime))
         for column, way in enumerate(WAYS):
-            verdict = cells[runtime, policy, way]
-            colour = kind(policy, way, verdict)[0]
-            text = verdict.upper() if verdict in ("fin", "rst") else {"-": "", "open": "open"}[verdict]
-            yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>' % (
-                left + column * CELL + 1, y + 1, CELL - 2, ROW - 2, colour)
-            yield '<text x="%d" y="%d" class="cell">%s</text>' % (left + column * CELL + CELL // 2, y + 14, text)
+            verdicts = by_generation(cells, runtime, policy, way)
+            if len(set(verdicts)) == 1:
+                del verdicts[1:]
+            wide = (CELL - 2) // len(verdicts)
+            for place, verdict in enumerate(verdicts):
+                x = left + column * CELL + 1 + place * wide
+                yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>' % (
+                    x, y + 1, wide, ROW - 2, kind(policy, way, verdict)[0])
+                text = {"-": "", "open": "open"}.get(verdict, verdict.upper())
+                yield '<text x="%d" y="%d" class="%s">%s</text>' % (
+                    x + wide // 2, y + 14, "cell" if len(verdicts) == 1 else "half", text)
 
 
 def as_picture(versions, cells):
-    runtimes = list(versions)
+    runtimes = list(dict.fromkeys(name for name, _ in versions))
     wide, high = LEFT + len(WAYS) * CELL + 20, TOP + len(runtimes) * ROW + 14
     shown = [NO_POLICY, "abort-on-crash", "abort-unless-shutdown", "always-fin"]
     legend = high * 2 + 10
@@ -149,7 +189,7 @@ def as_picture(versions, cells):
         wide * 2, legend + 70, wide * 2, legend + 70)
     yield ("<style>text{font-family:Helvetica,Arial,sans-serif;fill:#333}.title{font-size:15px;font-weight:bold}"
            ".way{font-size:10px}.runtime{font-size:11px;text-anchor:end}.cell{font-size:8.5px;text-anchor:middle}"
-           ".legend{font-size:11px}</style>")
+           ".half{font-size:6px;text-anchor:middle}.legend{font-size:11px}</style>")
     yield '<rect width="100%" height="100%" fill="white"/>'
     for place, policy in enumerate(shown):
         yield from panel(policy, runtimes, cells, LEFT + place % 2 * wide, TOP + place // 2 * high)

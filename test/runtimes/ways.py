@@ -1,4 +1,4 @@
-"""The ways to end, and what a policy promises for each."""
+"""The ways to end, what a policy promises for each, and the generations."""
 
 WAYS = {
     "close": "half an answer, then an orderly close; the process lives on",
@@ -17,6 +17,8 @@ WAYS = {
     "oom": "the kernel's out-of-memory killer, in a cgroup",
 }
 SIGNALS = {"term": "SIGTERM", "int": "SIGINT", "kill": "SIGKILL"}
+
+GENERATIONS = ["Debian 12", "current"]
 
 NO_POLICY = "none"
 POLICIES = [NO_POLICY, "abort-on-crash", "abort-on-unread-data", "abort-unless-shutdown", "always-fin"]
