@@ -25,13 +25,13 @@ RUST_WEB = "/var/cache/truefin/rust-web/rustc"
 class Runtime:
     """`build` and `run` are commands; {tool} in them is the program's name or path, {out} a file or directory of the
     runtime's own, {way} the way to end. `elsewhere` has patterns of where a generation's tool is, if it is not Debian's
-    package of that release."""
+    package of that release. `own`: the generation that this system's package counts as."""
 
     def __init__(self, name, package, tool, version, run, build=None, without=(), quick=False, watched=False,
-                 elsewhere=None):
+                 elsewhere=None, own=HERE_GENERATION):
         self.name, self.package, self.version = name, package, version
         self.run, self.build, self.without, self.quick, self.watched = run, build, without, quick, watched
-        self.tools, self.elsewhere = {g: tool for g in GENERATIONS if tool}, elsewhere or {}
+        self.tools, self.elsewhere, self.own = {g: tool for g in GENERATIONS if tool}, elsewhere or {}, own
 
     def generations(self):
         return [g for g in GENERATIONS if g in self.tools or g in self.elsewhere]
@@ -41,7 +41,7 @@ class Runtime:
         places = [(THIS_SYSTEM, pattern) for pattern in self.elsewhere.get(generation, ())]
         if generation in self.tools:
             places += [] if without_systems else [(SYSTEMS[generation], self.tools[generation])]
-            places += [(THIS_SYSTEM, self.tools[generation])] if generation == HERE_GENERATION else []
+            places += [(THIS_SYSTEM, self.tools[generation])] if generation == self.own else []
         for system, pattern in places:
             tool = system.find(pattern)
             if tool:
@@ -62,7 +62,7 @@ class Placed:
 
     def prepare(self, directory):
         """Builds it; its `out` is in that directory."""
-        self.out = os.path.join(directory, re.sub(r"\W+", "-", "%s %s" % (self.name, self.generation)))
+        self.out = os.path.join(directory, re.sub(r"[^\w+]+", "-", "%s %s" % self.key))
         ran = self.ran(self.runtime.version, directory, None, stderr=subprocess.STDOUT)
         found = re.search(r"\d+(\.\d+)+|\b\d+\b", ran)
         self.version = found.group() if found else "?"
@@ -98,7 +98,7 @@ RUNTIMES = [
     Runtime("Python", "python3", "/usr/bin/python3", VERSION, ["{tool}", source("server.py"), "{way}"], quick=True),
     Runtime("Node", "nodejs", "node", VERSION, ["{tool}", "--expose-gc", source("server.cjs"), "{way}"],
             without=("return",), quick=True,
-            elsewhere={CURRENT: [NPM + "/node-linux-*/bin/node"]}),
+            elsewhere={CURRENT: [NPM + "/node-linux-*/bin/node"]}, own=OLDER),
     Runtime("Bun", "npm's @oven/bun-linux-*", None, VERSION, ["{tool}", "--expose-gc", source("server.cjs"), "{way}"],
             without=("return",), elsewhere={CURRENT: [NPM + "/@oven/bun-linux-*/bin/bun"]}),
     Runtime("Deno", "npm's @deno/linux-*", None, VERSION,

@@ -12,6 +12,7 @@ abort) kill -ABRT $$ ;;
 segv) kill -SEGV $$ ;;
 stack) deeper ;;
 esac
+# Not by sleep(1): while a shell waits for a child, it puts a SIGINT off until the child has ended.
+mkfifo "$HOME/never"
 echo waiting >&2
-# Without the connection: with it, it would be one that serves.
-sleep 20 <&- >/dev/null 2>&1
+read -r never <>"$HOME/never"
