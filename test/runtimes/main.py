@@ -61,7 +61,7 @@ def measure(options, runtimes, policies, ways, work):
         runtime, policy, way = job
         directory = tempfile.mkdtemp(dir=work)
         try:
-            verdict = cell(runtime, policy, way, options, directory)
+            verdict = table.settled(policy, runtime.name, way, cell(runtime, policy, way, options, directory))
         except RuntimeError as error:
             print("runtimes: %s" % error, file=sys.stderr)
             verdict = "failed"
@@ -101,14 +101,16 @@ def compare(cells):
 
 
 def merged(versions, cells):
-    """What was measured now, in the place of what was measured before, in the order of the page."""
-    versions, cells = {**table.load()[0], **versions}, {**table.load()[1], **cells}
+    """What was measured now, in the place of what was measured before, in the order of the page; and what is missing
+    there. A row with a cell that could not be measured is none."""
+    failed = {key[:2] for key, verdict in cells.items() if verdict == "failed"}
+    old_versions, old_cells = table.load()
+    versions = {**old_versions, **{key: v for key, v in versions.items() if key not in failed}}
+    cells = {**old_cells, **{key: v for key, v in cells.items() if key[:2] not in failed}}
     keys = [(r.name, g) for r in RUNTIMES for g in r.generations()]
-    missing = [key for key in keys if key not in versions]
-    if missing:
-        sys.exit("runtimes: --write: not measured yet (see --setup): " + "; ".join("%s, %s" % key for key in missing))
+    missing, keys = [key for key in keys if key not in versions], [key for key in keys if key in versions]
     return ({key: versions[key] for key in keys},
-            {(*key, p, w): cells[(*key, p, w)] for key in keys for p in POLICIES for w in WAYS})
+            {(*key, p, w): cells[(*key, p, w)] for key in keys for p in POLICIES for w in WAYS}, missing)
 
 
 def write(options, versions, cells):
@@ -154,17 +156,19 @@ def main():
     coloured = os.environ.get("FORCE_COLOR") or (sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     print("\n".join(table.on_terminal(versions, policies, cells, coloured)))
     print("\n%d cells; a mark: not what the policy promises." % sum(v != "-" for v in cells.values()))
-    good = "failed" not in cells.values()
-    if good and options.write:
-        if len(cells) != len(runtimes) * len(POLICIES) * len(WAYS):
-            sys.exit("runtimes: --write needs all policies and ways")
-        versions, cells = merged(versions, cells)
-        table.save(versions, cells)
-    good = tell_unexplained(cells) and good
+    good = tell_unexplained(cells) and "failed" not in cells.values()
     if options.check:
         good = compare(cells) and good
-    if good and options.write:
-        write(options, versions, cells)
+    if options.write:
+        if len(cells) != len(runtimes) * len(POLICIES) * len(WAYS):
+            sys.exit("runtimes: --write needs all policies and ways")
+        versions, cells, missing = merged(versions, cells)
+        table.save(versions, cells)
+        for key in missing:
+            print("runtimes: not measured yet (see --setup): %s, %s" % key, file=sys.stderr)
+        good = good and tell_unexplained(cells) and not missing
+        if good:
+            write(options, versions, cells)
     sys.exit(0 if good else 1)
 
 

@@ -17,6 +17,7 @@ KINDS = {
     ("rst", True): ("#7fb2e5", "36", "RST, as promised"),
     ("fin", False): ("#f2a65a", "33", "FIN where an RST is promised: a missed one"),
     ("rst", False): ("#d1495b", "31", "RST where a FIN is promised: a false one"),
+    ("either", False): ("#f7d08a", "33", "FIN or RST, a race, where an RST is promised"),
     ("open", True): ("#e7e2d5", "2", "still open while the process lives"),
     ("-", True): ("#f7f7f7", "2", "does not exist there"),
 }
@@ -28,7 +29,7 @@ def kind(policy, way, verdict):
 
 
 def differs(policy, way, verdict):
-    return verdict in ("fin", "rst") and verdict != promise(policy, way)
+    return verdict in ("fin", "rst", "either") and verdict != promise(policy, way)
 
 
 def load(path=MEASURED):
@@ -48,7 +49,7 @@ def save(versions, cells):
 
 
 def explanations(path):
-    """[(policy, runtime, way, reason)], the first three as patterns."""
+    """[(policy, runtime, way, reason, perhaps "either")], the first three as patterns."""
     with open(path) as lines:
         words = [line.rstrip("\n").split("\t") for line in lines if line.strip() and not line.startswith("#")]
     return [tuple(w) for w in words]
@@ -56,11 +57,19 @@ def explanations(path):
 
 def explanation(explained, policy, runtime, way):
     """Its number, from 1, and None if there is none."""
-    for number, (policies, runtimes, ways, _) in enumerate(explained, 1):
+    for number, (policies, runtimes, ways, *_) in enumerate(explained, 1):
         if all(any(fnmatch.fnmatchcase(value, p) for p in patterns.split("|")) for value, patterns in
                ((policy, policies), (runtime, runtimes), (way, ways))):
             return number
     return None
+
+
+def settled(policy, runtime, way, verdict):
+    """The verdict, or "either" if this one is known to be a race."""
+    explained = explanations(EXPLAINED)
+    number = explanation(explained, policy, runtime, way)
+    race = number and "either" in explained[number - 1][4:]
+    return "either" if race and verdict in ("fin", "rst") else verdict
 
 
 def unexplained(cells):
@@ -115,7 +124,7 @@ class Notes:
 def cell_text(cells, policy, runtime, way, promises, differences):
     verdicts, texts = by_generation(cells, runtime, policy, way), []
     for verdict in verdicts[:1] if len(set(verdicts)) == 1 else verdicts:
-        text = verdict.upper() if verdict in ("fin", "rst") else verdict
+        text = {"open": "open", "either": "FIN or RST"}.get(verdict, verdict.upper())
         if differs(policy, way, verdict):
             text = "**%s** (%d)" % (text, promises.number(policy, runtime, way))
         texts.append(text)
@@ -175,7 +184,7 @@ def panel(policy, runtimes, cells, left, top):
                 x = left + column * CELL + 1 + place * wide
                 yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>' % (
                     x, y + 1, wide, ROW - 2, kind(policy, way, verdict)[0])
-                text = {"-": "", "open": "open"}.get(verdict, verdict.upper())
+                text = {"-": "", "open": "open", "either": "F/R"}.get(verdict, verdict.upper())
                 yield '<text x="%d" y="%d" class="%s">%s</text>' % (
                     x + wide // 2, y + 14, "cell" if len(verdicts) == 1 else "half", text)
 
