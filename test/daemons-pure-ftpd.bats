@@ -12,6 +12,7 @@ ftpd() {
     local root=/var/cache/truefin/daemons/pure-ftpd/usr
     requires "$root/sbin/pure-ftpd"
     other_users
+    [[ -n ${TRUEFIN_TEST_BARE:-} ]] || without_sanitizer 'it limits its address space, of which a sanitizer needs terabytes'
     free_port
     data=$((port + 1))
     mkdir files

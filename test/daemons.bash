@@ -17,7 +17,7 @@ escapes() {
 kill_escaped() {
     local pid
     [[ -n ${pid_file:-} && -s $pid_file ]] || return 0
-    pid=$(<"$pid_file")
+    read -r pid _ <"$pid_file"
     # A daemon leads a session of its own, in which its workers are.
     kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || true
 }
