@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2034,SC2086,SC2154  # helpers and tests share variables, and words are meant
-# Programs that were built with a sanitizer, which truefin was not: their run-time libraries want to be the first, and the
-# leak check traces the program.
+# Programs that were built with a sanitizer, which truefin was not: their run-time libraries want to be the first, and
+# the leak check traces the program.
 
 load helpers
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # helpers set variables
-# Debian's openbsd-inetd: it accepts, forks, and the child becomes the service, with the connection at 0, 1 and 2. That is
-# how each of these services gets it: a program that truefin is loaded into, a script, a static program, one that loads
-# nothing of truefin's.
+# Debian's openbsd-inetd: it accepts, forks, and the child becomes the service, with the connection at 0, 1 and 2. That
+# is how each of these services gets it: a program that truefin is loaded into, a script, a static program, one that
+# loads nothing of truefin's.
 
 load daemons
 

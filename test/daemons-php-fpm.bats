@@ -1,13 +1,14 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # helpers set variables
-# Stock PHP-FPM, with the recipe of docs/RECIPES.md: PHP opens its extensions with RTLD_DEEPBIND, so the library arms nothing,
-# and the side-car watches.
+# Stock PHP-FPM, with the recipe of docs/RECIPES.md: PHP opens its extensions with RTLD_DEEPBIND, so the library arms
+# nothing, and the side-car watches.
 
 load daemons
 load watch
 
-# fpm HOW COMMAND...: starts it by HOW, with what that needs before its own command. Sets $port. Its peer, as a web server would,
-# says `request`. $timeout is how long the master waits for its workers when it is told to stop; PHP's default is not at all.
+# fpm HOW COMMAND...: starts it by HOW, with what that needs before its own command. Sets $port. Its peer, as a web
+# server would, says `request`. $timeout is how long the master waits for its workers when it is told to stop; PHP's
+# default is not at all.
 fpm() {
     local server
     server=$(echo /usr/sbin/php-fpm[0-9]*)
@@ -102,7 +103,8 @@ stop_in_mid_answer() {
     peer_ended fin
 }
 
-# Also without truefin: the master sends SIGKILL some 200 microseconds after SIGTERM, while the worker still handles that.
+# Also without truefin: the master sends SIGKILL some 200 microseconds after SIGTERM, while the
+# worker still handles that.
 @test "PHP-FPM: SIGTERM of the master, which by default kills its workers at once, sends what their death says: RST" {
     stop_in_mid_answer
     case $signal in

@@ -9,12 +9,12 @@ load daemons
 root=/var/cache/truefin/daemons/postfix/usr
 
 # As in the recipe; and one word more, by which it finds its own libraries, for they are not installed.
-imports='import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME
-    LD_PRELOAD TRUEFIN_POLICY TRUEFIN_LOG LD_LIBRARY_PATH'
+imports='import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE
+    POSTLOG_HOSTNAME LD_PRELOAD TRUEFIN_POLICY TRUEFIN_LOG LD_LIBRARY_PATH'
 exports='export_environment = TZ MAIL_CONFIG LANG LD_PRELOAD TRUEFIN_POLICY TRUEFIN_LOG'
 
-# postfix LINE...: starts an instance of its own, with these lines at the end of main.cf. Sets $port, and $program to the
-# port of a service that runs cat.
+# postfix LINE...: starts an instance of its own, with these lines at the end of main.cf. Sets $port, and $program to
+# the port of a service that runs cat.
 postfix() {
     requires "$root/sbin/postfix"
     other_users

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # helpers set variables
-# Stock PostgreSQL as Debian starts it, with the recipe of docs/RECIPES.md: the environment comes from a file, and a refused
-# login ends with status 1.
+# Stock PostgreSQL as Debian starts it, with the recipe of docs/RECIPES.md: the environment comes from a file, and a
+# refused login ends with status 1.
 
 load daemons
 

@@ -1,10 +1,14 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # helpers set variables
-# Stock pure-ftpd, with the recipe of docs/RECIPES.md: each session has a helper that keeps root's rights. It is forked with
-# the control connection open, and ends with status 255 once the session is over. scripts/unpack has the daemon, because its
-# package and vsftpd's exclude each other.
+# Stock pure-ftpd, with the recipe of docs/RECIPES.md: each session has a helper that keeps root's rights. It is forked
+# with the control connection open, and ends with status 255 once the session is over. scripts/unpack has the daemon,
+# because its package and vsftpd's exclude each other.
 
 load daemons
+
+# The password "secret", as crypt(3) has it.
+# shellcheck disable=SC2016  # no variables
+secret='$6$truefin$LH9T1wGgqBB8OV.LhgkORzOeQBHmJHL06GEbGqzLjW2ibElJsmeTwKfejyXrCi.wZF9f.IFF344lDnqZZuPk5/'
 
 # ftpd [POLICY]: starts it, with one user, "joe", whose password is "secret". Sets $port, and $data to the port of data
 # connections.
@@ -12,19 +16,19 @@ ftpd() {
     local root=/var/cache/truefin/daemons/pure-ftpd/usr
     requires "$root/sbin/pure-ftpd"
     other_users
-    [[ -n ${TRUEFIN_TEST_BARE:-} ]] || without_sanitizer 'it limits its address space, of which a sanitizer needs terabytes'
+    [[ -n ${TRUEFIN_TEST_BARE:-} ]] ||
+        without_sanitizer 'it limits its address space, of which a sanitizer needs terabytes'
     free_port
     data=$((port + 1))
     mkdir files
     others_may_read files
     echo Hello. >files/hello
     truncate -s 20M files/big
-    # shellcheck disable=SC2016  # no variables
-    printf 'joe:%s:8:8::%s/files/./::::::::::::\n' \
-        '$6$truefin$LH9T1wGgqBB8OV.LhgkORzOeQBHmJHL06GEbGqzLjW2ibElJsmeTwKfejyXrCi.wZF9f.IFF344lDnqZZuPk5/' "$PWD" >users
+    printf 'joe:%s:8:8::%s/files/./::::::::::::\n' "$secret" "$PWD" >users
     "$root/bin/pure-pw" mkdb users.pdb -f users
     launch ftpd -p "${1:-accepted: abort-on-crash, exit-error=keep}" \
-        "$root/sbin/pure-ftpd" -S "127.0.0.1,$port" -p "$data:$data" -l "puredb:$PWD/users.pdb" -u 1 -E -A -H -g "$PWD/pid"
+        "$root/sbin/pure-ftpd" -S "127.0.0.1,$port" -p "$data:$data" -l "puredb:$PWD/users.pdb" -u 1 -E -A -H \
+        -g "$PWD/pid"
     await_listener
 }
 

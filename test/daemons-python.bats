@@ -446,8 +446,8 @@ asyncio.run(main())"
 
 # --- A server that forks for every connection ---
 
-# forking CODE: as handler, in a child, with `self` at hand. Until the parent has closed its copy, the end of the child is
-# the parent's to decide: await_parent waits for that.
+# forking CODE: as handler, in a child, with `self` at hand. Until the parent has closed its copy, the end of the child
+# is the parent's to decide: await_parent waits for that.
 forking() {
     python "import time
 def holds(pid, link):

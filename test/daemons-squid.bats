@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # helpers set variables
-# Stock squid, with the recipe of docs/RECIPES.md: its worker is executed with another real user than the effective one, so
-# the dynamic linker drops LD_PRELOAD, and the side-car watches.
+# Stock squid, with the recipe of docs/RECIPES.md: its worker is executed with another real user than the effective
+# one, so the dynamic linker drops LD_PRELOAD, and the side-car watches.
 
 load daemons
 load watch

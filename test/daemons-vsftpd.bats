@@ -5,7 +5,8 @@
 
 load daemons
 
-# vsftpd [LINE]...: starts it with these lines in its configuration. Sets $port, and $data to the port of data connections.
+# vsftpd [LINE]...: starts it with these lines in its configuration. Sets $port, and $data to the
+# port of data connections.
 vsftpd() {
     requires /usr/sbin/vsftpd
     other_users
@@ -39,8 +40,8 @@ session() {
     wait_until grep -q '^230 ' got
 }
 
-# Sets $session to the process that kept its rights, and $child to the one that serves: it has logged in, so the first one
-# of its kind is gone.
+# Sets $session to the process that kept its rights, and $child to the one that serves: it has logged in, so the first
+# one of its kind is gone.
 find_session() {
     child_of "$(pid_of vsftpd)"
     session=$child
@@ -87,7 +88,8 @@ transfer() {
     peer=data peer_saw rst 1000
 }
 
-# The other holder of the control connection then ends it, well; that is how the client learns of it without truefin too.
+# The other holder of the control connection then ends it, well; that is how the client learns of
+# it without truefin too.
 @test "without truefin it is a FIN" {
     export TRUEFIN_TEST_BARE=1
     vsftpd

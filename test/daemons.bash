@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # helpers set variables, and so do these
-# What the tests of real daemons load besides helpers: stock programs of the distribution, under the default policy, seen
-# from the peer.
+# What the tests of real daemons load besides helpers: stock programs of the distribution, under the default policy,
+# seen from the peer.
 
 load helpers
 
@@ -9,7 +9,8 @@ teardown() {
     stop_all
 }
 
-# A daemon that leaves its session is out of stop_all's reach: its pid file, from this moment on, is how teardown finds it.
+# A daemon that leaves its session is out of stop_all's reach: its pid file, from this moment on, is
+# how teardown finds it.
 escapes() {
     pid_file=$1
 }

@@ -41,8 +41,8 @@ not_under() {
     [[ ${SANITIZE:-} != "$1" ]] || skip "$2"
 }
 
-# stands_sanitizer COMMAND...: skips the tests of a program that hangs or fails with a sanitizer's library alone, without
-# truefin. COMMAND is one that ends well at once. Asked once in a file.
+# stands_sanitizer COMMAND...: skips the tests of a program that hangs or fails with a sanitizer's library alone,
+# without truefin. COMMAND is one that ends well at once. Asked once in a file.
 stands_sanitizer() {
     [[ -n $SANITIZER_PRELOAD ]] || return 0
     local answer
@@ -54,9 +54,9 @@ stands_sanitizer() {
     [[ $(<"$answer") == yes ]] || skip "without truefin, the sanitizer's library breaks it: $*"
 }
 
-# find_rust_builds: for setup_file. Exports RUST_BUILDS: in which folders of $PROGRAMS is what the Rust compilers have built?
-# Debian's own is one. If it is older than 1.84, in which Rust changed the class of its exceptions, a current one beside it
-# (scripts/rust-web) has to be the other.
+# find_rust_builds: for setup_file. Exports RUST_BUILDS: in which folders of $PROGRAMS is what the Rust compilers have
+# built? Debian's own is one. If it is older than 1.84, in which Rust changed the class of its exceptions, a current
+# one beside it (scripts/rust-web) has to be the other.
 find_rust_builds() {
     local version
     version=$(/usr/bin/rustc --version | cut -d' ' -f2)
@@ -131,8 +131,8 @@ stop_all() {
     started=()
 }
 
-# launch NAME [-p POLICY] [NAME=VALUE]... PROGRAM ARGUMENT...: starts PROGRAM under the shim. Its pid and its end are kept
-# for pid_of, kill_it and ended.
+# launch NAME [-p POLICY] [NAME=VALUE]... PROGRAM ARGUMENT...: starts PROGRAM under the shim. Its pid and its end are
+# kept for pid_of, kill_it and ended.
 launch() {
     local name=$1
     shift

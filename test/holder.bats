@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
-# "Does that process still hold it?" Where the kernel refuses one way to ask, or both, an orderly end is still a FIN, and
-# parent and child still know of each other.
+# "Does that process still hold it?" Where the kernel refuses one way to ask, or both, an orderly end is still a FIN,
+# and parent and child still know of each other.
 
 load daemons
 
@@ -20,8 +20,8 @@ refusals() {
     row filter-and-proc unshare --mount sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$PROGRAMS/sandbox" without-kcmp
 }
 
-# under ENDING [SIGNAL] OPERATION...: in each of these ways a peer of the operations, which end by themselves or by SIGNAL
-# once they pause, sees ENDING. $before are operations before all others.
+# under ENDING [SIGNAL] OPERATION...: in each of these ways a peer of the operations, which end by themselves or by
+# SIGNAL once they pause, sees ENDING. $before are operations before all others.
 under() {
     without_sanitizer 'a sanitizer does not start without /proc'
     ending=$1

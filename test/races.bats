@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC1083,SC2016,SC2030,SC2031,SC2154  # braces are words, the services expand $GATE, helpers set variables
-# Several processes give up a connection at the same moment, or one while another takes it over: every peer sees how the last
-# of them ended. The oracle (trees.bats) has a total order and cannot see these.
+# Several processes give up a connection at the same moment, or one while another takes it over: every peer sees how
+# the last of them ended. The oracle (trees.bats) has a total order and cannot see these.
 
 load helpers
 
@@ -10,8 +10,8 @@ endings() {
     seq "$1" | xargs -P "${2:-8}" -I{} "$PEER" --timeout 20s 127.0.0.1 "$port" | sort | uniq -c | sed 's/^ *//'
 }
 
-# superserver HOW COMMAND...: accepts, starts COMMAND with the connection at 0 and 1, and closes its own at once. After that
-# the descriptor $GATE of COMMAND reads as at its end.
+# superserver HOW COMMAND...: accepts, starts COMMAND with the connection at 0 and 1, and closes its own at once. After
+# that the descriptor $GATE of COMMAND reads as at its end.
 superserver() {
     requires /usr/bin/python3
     launch superserver /usr/bin/python3 -c '
@@ -81,7 +81,8 @@ while True:
     assert_output '200 rst after 6 bytes (ECONNRESET)'
 }
 
-# early_end HOW COMMAND...: as superserver, but it closes its copy only once COMMAND is dead, and waits for COMMAND last.
+# early_end HOW COMMAND...: as superserver, but it closes its copy only once COMMAND is dead, and
+# waits for COMMAND last.
 early_end() {
     requires /usr/bin/python3
     launch superserver /usr/bin/python3 -c '

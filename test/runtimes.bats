@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# How programs of common runtimes die, measured again and compared with docs/RUNTIMES.md: the light ones, with and without
-# the default policy. scripts/runtimes measures them all.
+# How programs of common runtimes die, measured again and compared with docs/RUNTIMES.md: the light ones, with and
+# without the default policy. scripts/runtimes measures them all.
 
 load helpers
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
-# A program that puts itself into a seccomp filter dies of any call that it did not list, so truefin makes none from then
-# on: the program lives, and its connections end as they do without truefin.
+# A program that puts itself into a seccomp filter dies of any call that it did not list, so truefin makes none from
+# then on: the program lives, and its connections end as they do without truefin.
 
 load helpers
 

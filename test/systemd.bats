@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154,SC2034  # helpers set and use variables
-# A real systemd starts, watches and stops services under truefin as it does without it, and their peers are told the truth.
+# A real systemd starts, watches and stops services under truefin as it does without it, and their peers
+# are told the truth.
 
 load daemons
 load readme
@@ -218,8 +219,8 @@ shows_not() {
     peer_saw fin 33
 }
 
-# redis_unit COMMAND [LINE]...: Debian's unit of redis, on a port of the test's, behind COMMAND, with truefin in /usr/local.
-# Sets $port.
+# redis_unit COMMAND [LINE]...: Debian's unit of redis, on a port of the test's, behind COMMAND, with truefin
+# in /usr/local. Sets $port.
 redis_unit() {
     local redis="/usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no"
     free_port

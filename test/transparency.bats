@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# CPython's own tests of sockets and servers come out under truefin as they do without: scripts/transparency runs more of
-# them, under more policies.
+# CPython's own tests of sockets and servers come out under truefin as they do without: scripts/transparency runs more
+# of them, under more policies.
 
 load helpers
 

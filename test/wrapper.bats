@@ -364,7 +364,8 @@ lines' ./-dash; do
     assert_equal "${#lines[@]}" 4
 }
 
-# configure_for LIBDIR: an installed wrapper for that directory, as CMake makes it, in tree/bin, with the rest around it.
+# configure_for LIBDIR: an installed wrapper for that directory, as CMake makes it, in tree/bin, with
+# the rest around it.
 configure_for() {
     plain_preload
     mkdir -p "tree/$1" tree/bin tree/libexec
