@@ -1,6 +1,7 @@
 #include "copies.h"
 
 #include "raw.h"
+#include "turns.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -13,13 +14,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST = 256, STACK_SIZE = 4096, STACK_ALIGNMENT = 16 };
+enum { MOST = 256, HOLDERS = 4, STACK_SIZE = 4096, STACK_ALIGNMENT = 16 };
 
-static _Thread_local struct {
+static struct {
     int at[MOST];
     size_t count;
-    _Alignas(STACK_ALIGNMENT) char stack[STACK_SIZE]; /* of the holder, which runs in our memory */
 } batch;
+
+/* A process that runs in our memory. Its stack is used again when it has ended. */
+static struct holder {
+    pid_t pid; /* 0 for none */
+    _Alignas(STACK_ALIGNMENT) char stack[STACK_SIZE];
+} holders[HOLDERS];
 
 /* The holder. It has no thread-local data of its own, so it makes no call of libc's, and it does not outlive
  * the side-car, whose pid it is told. */
@@ -32,20 +38,32 @@ BARE static int hold(void *side_car)
     return 0;
 }
 
-/* Its pid, or -1. Its end sends no signal, and shows in no wait(2) but that in let_go(). */
-static pid_t make_holder(void)
+/* Its descriptors are closed before it can be waited for (do_exit() in kernel/exit.c). Others have their turn
+ * meanwhile; the main loop may wait for it first. */
+static void await(struct holder *holder)
 {
-    const intptr_t self = getpid();
-    return clone(hold, batch.stack + sizeof batch.stack, CLONE_VM,
-                 (void *)self); /* NOLINT(performance-no-int-to-ptr) */
+    siginfo_t info = {.si_pid = 0};
+    const int flags = WEXITED | __WALL | (turns_is_one() ? WNOHANG : 0);
+    while (holder->pid) {
+        const int result = waitid(P_PID, (id_t)holder->pid, &info, flags);
+        if (info.si_pid || (result != 0 && errno != EINTR))
+            holder->pid = 0;
+        else
+            turns_wait();
+    }
 }
 
-/* Its descriptors are closed before it can be waited for (do_exit() in kernel/exit.c). */
-static void let_go(pid_t holder)
+/* One that holds all that is open here now; NULL if none can be made. Its end sends no signal. */
+static struct holder *make_holder(void)
 {
-    kill(holder, SIGKILL);
-    while (waitid(P_PID, (id_t)holder, NULL, WEXITED | __WALL) != 0 && errno == EINTR)
-        ;
+    static unsigned next;
+    const intptr_t self = getpid();
+    struct holder *holder = &holders[next++ % HOLDERS];
+    await(holder);
+    const pid_t pid = clone(hold, holder->stack + sizeof holder->stack, CLONE_VM,
+                            (void *)self); /* NOLINT(performance-no-int-to-ptr) */
+    holder->pid = pid > 0 ? pid : 0;
+    return pid > 0 ? holder : NULL;
 }
 
 /* May close(2) wait for it, were it the last one? */
@@ -58,20 +76,26 @@ static bool lingers(int fd)
     return linger.l_onoff && linger.l_linger != 0;
 }
 
-void copies_close(void)
+/* From the holder's birth to its death nothing rests. */
+static void flush(void)
 {
-    if (batch.count == 0)
-        return;
-    const pid_t holder = make_holder();
+    const struct holder *holder = batch.count ? make_holder() : NULL;
     size_t kept = 0;
     for (size_t i = 0; i < batch.count; i++)
-        if (holder > 0 || !lingers(batch.at[i]))
+        if (holder || !lingers(batch.at[i]))
             close(batch.at[i]);
         else
             batch.at[kept++] = batch.at[i];
     batch.count = kept;
-    if (holder > 0)
-        let_go(holder);
+    if (holder)
+        kill(holder->pid, SIGKILL);
+}
+
+void copies_close(void)
+{
+    flush();
+    for (int i = 0; i < HOLDERS; i++)
+        await(&holders[i]);
 }
 
 static int take(int pidfd, int number)
@@ -82,14 +106,14 @@ static int take(int pidfd, int number)
 int copies_take(int pidfd, int number)
 {
     if (batch.count == MOST)
-        copies_close();
+        flush();
     if (batch.count == MOST) {
         errno = EAGAIN;
         return -1;
     }
     int fd = take(pidfd, number);
     if (fd < 0 && errno == EMFILE) {
-        copies_close();
+        flush();
         fd = take(pidfd, number);
     }
     if (fd >= 0)

@@ -8,18 +8,19 @@
  *     side-car  take, look, act ... clone ------ close, close ... kill, wait
  *     holder                          |  has them all too ........ ends
  *
- * Each thread has its own copies. Nothing here is safe in signal handlers.
+ * All works that take turns (turns.h) share the copies: whoever has taken one uses it before he rests.
  */
 #ifndef TRUEFIN_WATCH_COPIES_H
 #define TRUEFIN_WATCH_COPIES_H
 
-/* A copy of descriptor NUMBER of the process of PIDFD, which copies_close() will close, and nothing else may.
- * It is valid until then, or until the next copies_take(), which closes all if there are too many. -1 with
- * errno; EAGAIN if there are too many, and they cannot be closed now. */
+/* A copy of descriptor NUMBER of the process of PIDFD, which nobody else may close. It is valid until the
+ * next call of these two, or until its work rests. -1 with errno; EAGAIN if there are too many that cannot be
+ * closed now. May rest before it takes. */
 int copies_take(int pidfd, int number);
 
-/* Closes all that this thread has taken. What belongs to a stopped thread must be closed before that goes on:
- * the last close is to be its own. If no process can be made, those that linger stay until the next call. */
+/* Closes all that has been taken; rests until that is done. What belongs to a stopped thread must be closed
+ * before that goes on: the last close is to be its own. If no process can be made, those that linger stay
+ * until the next call. */
 void copies_close(void);
 
 #endif

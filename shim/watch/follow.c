@@ -7,6 +7,7 @@
 #include "startup.h"
 #include "task.h"
 #include "tracers.h"
+#include "turns.h"
 #include "unloaded.h"
 #include "word.h"
 
@@ -107,6 +108,69 @@ static bool is_whole(pid_t tid, int status)
 }
 
 /*
+ * The kernel hides the status of a process from its parent until the tracer has waited for it (ptrace(2)),
+ * and yet its pidfd is readable. So nothing is traced any more when it ends. One that was killed in this stop
+ * has left it (before Linux 5.17), and is waited for.
+ */
+static void let_die(struct task *task, int number)
+{
+    if (ptrace(PTRACE_DETACH, task->tid, NULL, word((uintptr_t)number)) == 0)
+        task_forget(task);
+}
+
+/* What a stopped thread waits for, in turns with all else (turns.h). */
+struct turn {
+    pid_t tid;
+    unsigned number;
+    int status;
+    int signal; /* to die of */
+    bool last;
+};
+
+/* Makes the task stand still until the work is done that this describes. */
+static struct turn stand_still(struct task *task)
+{
+    static unsigned number;
+    task->turn = ++number ? number : ++number;
+    return (struct turn){.tid = task->tid, .number = task->turn};
+}
+
+/* The task, if it still stands still for this: it may have been killed, and another one may have its number.
+ */
+static struct task *find_still(const struct turn *turn)
+{
+    struct task *task = task_find(turn->tid);
+    return task && task->turn == turn->number ? task : NULL;
+}
+
+static void die(void *data)
+{
+    const struct turn *turn = data;
+    struct task *task = find_still(turn);
+    if (task)
+        judge_death(task_process(task), turn->tid, turn->status, turn->last);
+    task = find_still(turn);
+    if (task)
+        let_die(task, turn->signal);
+}
+
+static void judge(struct task *task, int status, bool last, int number)
+{
+    struct process *process = task_process(task);
+    struct turn turn = stand_still(task);
+    turn.status = status;
+    turn.last = last;
+    turn.signal = number;
+    process->first.judged = true;
+    process->first.decided = false;
+    if (!turns_begin(die, &turn, sizeof turn)) {
+        process->first.judged = false;
+        judge_unseen(process, status);
+        let_die(task, number);
+    }
+}
+
+/*
  * Acts on the first thread that is seen dying with its process, since a later one may be killed so that it
  * does not stop any more; and on the last, since calls that were under way may have brought connections.
  */
@@ -117,23 +181,14 @@ static void exits(struct task *task)
     if (WIFEXITED(status) && proc_was_asked(task->tid))
         process->first.asked_to_stop = true;
     task_exits(task);
-    if (!judge_cares(process, status))
-        return;
-    if (is_last(process))
-        judge_death(process, task->tid, status, true);
-    else if (!process->first.judged && is_whole(task->tid, status))
-        judge_death(process, task->tid, status, false);
-}
-
-/*
- * The kernel hides the status of a process from its parent until the tracer has waited for it (ptrace(2)),
- * and yet its pidfd is readable. So nothing is traced any more when it ends. One that was killed in this stop
- * has left it (before Linux 5.17), and is waited for.
- */
-static void let_die(struct task *task)
-{
-    if (ptrace(PTRACE_DETACH, task->tid, NULL, NULL) == 0)
-        task_forget(task);
+    const bool cares = judge_cares(process, status);
+    const bool last = cares && is_last(process);
+    if (cares && (last || (!process->first.judged && is_whole(task->tid, status)))) {
+        judge(task, status, last, 0);
+    } else {
+        process->first.decided = process->alive == 0;
+        let_die(task, 0);
+    }
 }
 
 /* If another thread than the first has execed, it goes on under the first one's number, and no end of its own
@@ -144,10 +199,8 @@ static struct task *execs(pid_t tid)
     if (former && former->tid != tid)
         task_forget(former);
     struct task *task = task_get(tid);
-    if (task) {
+    if (task)
         task_execs(task_process(task));
-        judge_exec(task_process(task));
-    }
     return task;
 }
 
@@ -183,12 +236,13 @@ static bool dies_untraced(pid_t tid, int number)
 static void release(struct task *task, int number)
 {
     struct process *process = task_process(task);
-    pid_t tid = task->tid;
     task_exits(task);
-    if (judge_cares(process, number))
-        judge_death(process, tid, number, process->alive == 0);
-    task_forget(task);
-    ptrace(PTRACE_DETACH, tid, NULL, word((uintptr_t)number));
+    if (judge_cares(process, number)) {
+        judge(task, number, process->alive == 0, number);
+    } else {
+        process->first.decided = process->alive == 0;
+        let_die(task, number);
+    }
 }
 
 /* Process 1 of a pid namespace is stopped from outside only, where no process has a number in it. Traced, it
@@ -225,6 +279,44 @@ static void born(const struct task *parent, pid_t tid)
         task_forks(task_process(child), task_process(parent));
 }
 
+/* A tracer is let go with what it has; anything else goes on, and what it has above 2 is not its own. */
+static void begin_program(void *data)
+{
+    const struct turn *turn = data;
+    struct inodes *foreign = judge_exec(turn->tid);
+    struct task *task = find_still(turn);
+    if (!task) {
+        free(foreign);
+        return;
+    }
+    struct process *process = task_process(task);
+    free(process->foreign);
+    process->foreign = foreign;
+    process->first.is_unknown = false;
+    task->turn = 0;
+    if (runs_tracer(turn->tid)) {
+        holders_share(turn->tid);
+        task_forget(task);
+        ptrace(PTRACE_DETACH, turn->tid, NULL, NULL);
+    } else {
+        unloaded_note(turn->tid, architecture(turn->tid) == OTHER_CLASS);
+        go_on(turn->tid, task, turn->status, 0);
+    }
+}
+
+static void executed(pid_t tid, int code)
+{
+    struct task *task = execs(tid);
+    struct turn turn = {.tid = tid};
+    if (task) {
+        task_process(task)->first.is_unknown = true;
+        turn = stand_still(task);
+        turn.status = code;
+    }
+    if (!task || !turns_begin(begin_program, &turn, sizeof turn))
+        go_on(tid, task, code, 0);
+}
+
 /* CODE is what siginfo_t tells of a stop: the signal, and the event above it. */
 static void stopped(pid_t tid, int code)
 {
@@ -239,19 +331,13 @@ static void stopped(pid_t tid, int code)
         return;
     }
     if (event == PTRACE_EVENT_EXEC) {
-        task = execs(tid);
-        if (task && runs_tracer(tid)) {
-            holders_share(tid);
-            task_forget(task);
-            ptrace(PTRACE_DETACH, tid, NULL, NULL);
-            return;
-        }
-        unloaded_note(tid, architecture(tid) == OTHER_CLASS);
-    } else if (is_birth(event)) {
+        executed(tid, code);
+        return;
+    }
+    if (is_birth(event)) {
         born(task, (pid_t)message(tid));
     } else if (event == PTRACE_EVENT_EXIT && task) {
         exits(task);
-        let_die(task);
         return;
     } else if (event == PTRACE_EVENT_STOP && task) {
         resume_at_signal(task, 0);
@@ -375,14 +461,25 @@ static void hear(const siginfo_t *info)
     }
 }
 
+/* All that has happened by now, from INFO on. */
+static void hear_all(siginfo_t *info)
+{
+    round_number++;
+    do
+        hear(info);
+    while (look(info, WNOHANG));
+    catch_up();
+}
+
 void follow_all(void)
 {
     siginfo_t info;
-    while (look(&info, 0)) {
-        round_number++;
-        do
-            hear(&info);
-        while (look(&info, WNOHANG));
-        catch_up();
+    for (;;) {
+        const bool works = turns_are_due();
+        if (look(&info, works ? WNOHANG : 0))
+            hear_all(&info);
+        else if (!works)
+            return;
+        turns_take_one();
     }
 }

@@ -1,6 +1,6 @@
 /*
- * Which watched processes have a socket? Looked up for all of them at once when first asked, and remembered
- * until holders_forget(): of a thousand processes that are killed together not each looks at all others.
+ * Which watched processes have a socket? Looked up for all of them at once, and remembered until
+ * holders_forget(): of a thousand processes that are killed together not each looks at all others.
  */
 #ifndef TRUEFIN_WATCH_HOLDERS_H
 #define TRUEFIN_WATCH_HOLDERS_H
@@ -8,7 +8,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Has a process other than BUT, with a living thread, the socket? True if that cannot be told: see below. */
+/* Looks, in turns (turns.h), or waits for a look that somebody else has begun since holders_forget(). */
+void holders_look(void);
+
+/* By the last look: has a process other than BUT, which lives (task_lives()), the socket? True if that cannot
+ * be told: see below. */
 bool holders_have(ino_t inode, pid_t but);
 
 /* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket.
@@ -25,7 +29,7 @@ void holders_share(pid_t pid);
  */
 void holders_begin(pid_t pid);
 
-/* What was looked up is not true any more. */
+/* What is looked up from now on is to be looked up anew. */
 void holders_forget(void);
 
 #endif

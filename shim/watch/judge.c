@@ -9,6 +9,7 @@
 #include "record.h"
 #include "sockets.h"
 #include "startup.h"
+#include "turns.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -69,14 +70,17 @@ static void act(int fd, enum ending ending)
 }
 
 struct death {
+    pid_t pid;
     int pidfd;
     pid_t thread; /* that is stopped, and still has the descriptors */
     enum event event;
+    bool last;
 };
 
 /* What is to become of it; and does that, if DOES. */
 static enum ending decide(const struct death *death, const struct socket *socket, bool does)
 {
+    turns_rest();
     int fd = copies_take(death->pidfd, socket->fd);
     if (fd < 0)
         return ENDINGS;
@@ -97,16 +101,32 @@ static bool changes_any(const struct sockets *sockets, const struct death *death
     return false;
 }
 
-static void exclude_shared(struct sockets *sockets, const struct process *process, pid_t thread)
+/* The same for several processes that share connections and die together, one after the other: of two that
+ * are judged in turns the one that comes here first finds that the other one still has them. So nothing rests
+ * from here on until all is decided. */
+static void exclude_watched(struct sockets *sockets, const struct death *death)
 {
-    pid_t parent = proc_pid(thread, "PPid");
-    if (process->foreign)
-        sockets_exclude_inodes(sockets, process->foreign->at, process->foreign->count);
-    if (parent && !task_find(parent))
-        sockets_exclude(sockets, parent);
+    struct process *process = (struct process *)task_find(death->pid);
     for (size_t i = 0; i < sockets->count; i++)
         if (!sockets->at[i].excluded)
-            sockets->at[i].excluded = holders_have(sockets->at[i].inode, process->first.tid);
+            sockets->at[i].excluded = holders_have(sockets->at[i].inode, death->pid);
+    if (process && death->last)
+        process->first.decided = true;
+}
+
+static void exclude_shared(struct sockets *sockets, const struct death *death)
+{
+    const pid_t parent = proc_pid(death->thread, "PPid");
+    const struct process *process = (struct process *)task_find(death->pid);
+    if (process && process->foreign)
+        sockets_exclude_inodes(sockets, process->foreign->at, process->foreign->count);
+    if (!process || process->first.is_unknown)
+        for (size_t i = 0; i < sockets->count; i++)
+            sockets->at[i].excluded = true;
+    if (parent && !task_find(parent))
+        sockets_exclude(sockets, parent);
+    holders_look();
+    exclude_watched(sockets, death);
 }
 
 struct verdict {
@@ -133,8 +153,8 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
 {
     char name[PROC_NAME];
     proc_name(name, pid);
-    record_about(pid, name, "watch");
     int theirs = copies_take(pidfd, STDERR_FILENO);
+    record_about(pid, name, "watch");
     int nothing = dup(STDERR_FILENO);
     if (theirs >= 0 && nothing >= 0)
         dup2(theirs, STDERR_FILENO);
@@ -146,27 +166,29 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
     record_about(0, NULL, NULL);
 }
 
-void judge_death(struct process *process, pid_t thread, int status, bool last)
+void judge_death(const struct process *process, pid_t thread, int status, bool last)
 {
-    const struct death death = {
-        .pidfd = proc_open(thread, process->first.tid), .thread = thread, .event = event_of(process, status)};
+    struct death death = {.pid = process->first.tid,
+                          .pidfd = proc_open(thread, process->first.tid),
+                          .thread = thread,
+                          .event = event_of(process, status),
+                          .last = last};
     unsigned count[ENDINGS + 1] = {0};
     struct sockets sockets;
     bool seen = sockets_of(&sockets, thread, 0);
     bool hidden = false;
     listeners_forget();
     if (changes_any(&sockets, &death)) {
-        exclude_shared(&sockets, process, thread);
+        exclude_shared(&sockets, &death);
         hidden = holders_are_hidden();
         for (size_t i = 0; i < sockets.count; i++)
             if (!sockets.at[i].excluded)
                 count[decide(&death, &sockets.at[i], true)]++;
     }
     free(sockets.at);
-    process->first.judged = true;
     const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
     if (last)
-        judge_record(process->first.tid, death.pidfd, say, &verdict);
+        judge_record(death.pid, death.pidfd, say, &verdict);
     copies_close();
     close(death.pidfd);
 }
@@ -189,22 +211,23 @@ static bool is_connection(int pidfd, const struct socket *socket)
     return fd >= 0 && endpoint_peer(fd).known && act_is_tcp(fd);
 }
 
-void judge_exec(struct process *process)
+struct inodes *judge_exec(pid_t pid)
 {
     struct sockets sockets;
-    pid_t pid = process->first.tid;
     sockets_of(&sockets, pid, STDERR_FILENO + 1 + proc_listen_fds(pid));
     struct inodes *foreign =
         sockets.count ? malloc(sizeof *foreign + sockets.count * sizeof *foreign->at) : NULL;
     if (foreign) {
         int pidfd = proc_open(pid, pid);
         foreign->count = 0;
-        for (size_t i = 0; i < sockets.count; i++)
+        for (size_t i = 0; i < sockets.count; i++) {
+            turns_rest();
             if (is_connection(pidfd, &sockets.at[i]))
                 foreign->at[foreign->count++] = sockets.at[i].inode;
+        }
         copies_close();
         close(pidfd);
     }
-    process->foreign = foreign;
     free(sockets.at);
+    return foreign;
 }

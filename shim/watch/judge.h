@@ -11,9 +11,10 @@ bool judge_cares(const struct process *process, int status);
 /*
  * PROCESS dies with STATUS. THREAD, one of its own, is stopped and still holds the descriptors. May be called
  * again for the same death, when more threads have come to their end: LAST is the last of them, and then the
- * record is written. A connection that another watched process or the parent holds is left alone.
+ * record is written. A connection that another watched process or the parent holds is left alone. Rests
+ * (turns.h): PROCESS may be gone when it returns.
  */
-void judge_death(struct process *process, pid_t thread, int status, bool last);
+void judge_death(const struct process *process, pid_t thread, int status, bool last);
 
 /* REPORT writes records about PID; with "stderr" they go to what PID has there. PIDFD is PID's, or -1. */
 void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data);
@@ -21,7 +22,8 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
 /* PROCESS has died with STATUS, and none of its threads was seen dying: that is recorded. */
 void judge_unseen(const struct process *process, int status);
 
-/* PROCESS has execed: connections above 2 that it still holds were not meant for it, but for LISTEN_FDS. */
-void judge_exec(struct process *process);
+/* PID has execed: which connections above 2 that it still holds were not meant for it? All but LISTEN_FDS;
+ * NULL for none, or without memory. free(3) it. Rests (turns.h). */
+struct inodes *judge_exec(pid_t pid);
 
 #endif

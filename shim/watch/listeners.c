@@ -9,12 +9,12 @@
 enum { PORTS = 65536, LINE = 256, LISTENING = 0x0a }; /* TCP_LISTEN as /proc/net/tcp writes it */
 
 static uint8_t listening[PORTS / 8];
-static bool known;
+static pid_t known_for;                          /* the process for which it was asked; 0 for none */
 static unsigned lowest = 32768, highest = 60999; /* ip_local_port_range, ip(7) */
 
 void listeners_forget(void)
 {
-    known = false;
+    known_for = 0;
 }
 
 static void note(unsigned long port)
@@ -71,12 +71,12 @@ bool listeners_have(pid_t pid, uint16_t port)
 {
     if (!asks_role())
         return true;
-    if (!known) {
+    if (known_for != pid) {
         memset(listening, 0, sizeof listening);
         read_range();
         read_table(pid, "tcp");
         read_table(pid, "tcp6");
-        known = true;
+        known_for = pid;
     }
     return port < lowest || port > highest || (listening[port / 8] >> port % 8 & 1);
 }

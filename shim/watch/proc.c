@@ -1,6 +1,7 @@
 #include "proc.h"
 
 #include "asked.h"
+#include "turns.h"
 #include "word.h"
 
 #include <elf.h>
@@ -306,6 +307,7 @@ bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int director
             if (entry->name[0] != '.')
                 see(data, directory, entry->name);
             at += entry->size;
+            turns_rest();
         }
     }
     close(directory);

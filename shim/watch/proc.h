@@ -84,8 +84,8 @@ long proc_number(const char *path);
  * not because it ends? */
 bool proc_is_hidden(pid_t pid);
 
-/* Calls SEE for every number in the directory /proc/PID/WHAT. False if that cannot be read; errno says why.
- */
+/* Calls SEE for every number in the directory /proc/PID/WHAT, and rests in between (turns.h). False if that
+ * cannot be read; errno says why. */
 bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
                void *data);
 

@@ -94,6 +94,7 @@ void task_execs(struct process *process)
     free(process->first.call);
     process->first.call = NULL;
     process->first.exiting = process->first.asked_to_stop = process->first.judged = false;
+    process->first.decided = false;
     process->alive = 1;
     process->foreign = NULL;
 }
@@ -111,13 +112,13 @@ void task_forks(struct process *child, const struct process *parent)
 bool task_lives(pid_t tgid)
 {
     const struct task *task = task_find(tgid);
-    return task && is_first(task) && ((const struct process *)task)->alive;
+    return task && is_first(task) && (((const struct process *)task)->alive || !task->decided);
 }
 
 void task_each_process(void (*see)(struct process *process))
 {
     for (int i = 0; i < CHAINS; i++)
         for (struct task *task = chains[i]; task; task = task->next)
-            if (is_first(task) && ((struct process *)task)->alive)
+            if (is_first(task) && (((struct process *)task)->alive || !task->decided))
                 see((struct process *)task);
 }

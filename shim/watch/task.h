@@ -15,12 +15,15 @@ struct task {
     pid_t tgid;
     uint16_t code;    /* what it has stopped for, until that is seen to; else 0 */
     uint16_t heard;   /* the last round in which it stopped: see follow.c */
+    unsigned turn;    /* the work that it stands still for: see follow.c; 0 for none */
     bool seen : 1;    /* traced; else it only stands for its process, and is the first thread */
     bool exiting : 1; /* has begun to die: its descriptors may be gone any moment */
 
     /* Of the process, if it is the first thread. */
     bool asked_to_stop : 1; /* it has taken TERM or INT, by a handler or by sigwait(3) */
     bool judged : 1;        /* a death of the whole process has been acted on */
+    bool decided : 1;       /* no thread lives, and what becomes of its connections is settled */
+    bool is_unknown : 1;    /* it has execed, and which connections are not its own is not known yet */
 };
 
 struct inodes {
@@ -58,10 +61,10 @@ void task_execs(struct process *process);
 /* CHILD was forked by PARENT: what is not the parent's own is not the child's. */
 void task_forks(struct process *child, const struct process *parent);
 
-/* Calls SEE for every process with a living thread. */
+/* Calls SEE for every process that lives in the sense of task_lives(). */
 void task_each_process(void (*see)(struct process *process));
 
-/* Has the process a living thread? */
+/* Has the process a living thread, or one that dies and whose connections are still to be decided on? */
 bool task_lives(pid_t tgid);
 
 #endif
