@@ -1,5 +1,6 @@
 #include "listeners.h"
 
+#include "proc.h"
 #include "startup.h"
 
 #include <stdio.h>
@@ -28,7 +29,7 @@ static void read_table(pid_t pid, const char *name)
 {
     char path[LINE];
     char line[LINE];
-    snprintf(path, sizeof path, "/proc/%d/net/%s", pid, name);
+    snprintf(path, sizeof path, PROC_ROOT "/%d/net/%s", pid, name);
     FILE *table = fopen(path, "re");
     if (!table)
         return;
@@ -47,7 +48,7 @@ static void read_table(pid_t pid, const char *name)
 
 static void read_range(void)
 {
-    FILE *range = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    FILE *range = fopen(PROC_ROOT "/sys/net/ipv4/ip_local_port_range", "re");
     char line[LINE];
     char *end = line;
     if (range && fgets(line, sizeof line, range)) {

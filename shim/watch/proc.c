@@ -38,7 +38,7 @@ static bool read_text(char *out, size_t size, const char *path)
 static bool read_of(char *out, size_t size, pid_t pid, const char *what)
 {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    snprintf(path, sizeof path, PROC_ROOT "/%d/%s", pid, what);
     return read_text(out, size, path);
 }
 
@@ -148,7 +148,7 @@ void proc_name(char out[PROC_NAME], pid_t pid)
 bool proc_path(char *out, size_t size, pid_t pid)
 {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    snprintf(path, sizeof path, PROC_ROOT "/%d/exe", pid);
     ssize_t length = readlink(path, out, size - 1);
     out[length < 0 ? 0 : length] = '\0';
     return length > 0;
@@ -169,7 +169,7 @@ void proc_program(char *out, size_t size, pid_t pid)
 static FILE *open_of(pid_t pid, const char *what)
 {
     char path[PATH_SIZE];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    snprintf(path, sizeof path, PROC_ROOT "/%d/%s", pid, what);
     return fopen(path, "re");
 }
 
@@ -297,7 +297,7 @@ bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int director
     _Alignas(struct entry) char buffer[ENTRIES_SIZE];
     char path[PATH_SIZE];
     long size = -1;
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, what);
+    snprintf(path, sizeof path, PROC_ROOT "/%d/%s", pid, what);
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return false;

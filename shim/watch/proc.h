@@ -9,6 +9,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifndef PROC_ROOT
+#define PROC_ROOT "/proc" /* another one in test/proc */
+#endif
+
 enum { PROC_NAME = 16 }; /* TASK_COMM_LEN, the NUL included */
 
 /* The pid in the field NAME of /proc/PID/status: "Tgid", "PPid", "TracerPid". 0: none, or unknown. */
