@@ -11,6 +11,7 @@
 #include "startup.h"
 #include "turns.h"
 
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -204,11 +205,14 @@ void judge_unseen(const struct process *process, int status)
     record_about(0, NULL, NULL);
 }
 
-/* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. */
+/* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. Asks
+ * without the lock of the socket, which getpeername(2) would take. */
 static bool is_connection(int pidfd, const struct socket *socket)
 {
     int fd = copies_take(pidfd, socket->fd);
-    return fd >= 0 && endpoint_peer(fd).known && act_is_tcp(fd);
+    struct pollfd state = {.fd = fd};
+    return fd >= 0 && act_is_tcp(fd) && !act_is_listener(fd) && poll(&state, 1, 0) >= 0 &&
+           !(state.revents & POLLHUP);
 }
 
 struct inodes *judge_exec(pid_t pid)

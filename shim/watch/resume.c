@@ -5,13 +5,14 @@
 #include "word.h"
 
 #include <errno.h>
+#include <linux/audit.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
 
 enum { PATIENCE = 3 };
-enum { INSTRUCTION = 0x050f, INSTRUCTION_SIZE = 2 };
+enum { INSTRUCTION_SIZE = 2 };
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 }; /* include/linux/errno.h of the kernel */
 
 struct call {
@@ -27,10 +28,13 @@ struct call {
     } state;
 };
 
-static bool is_at_instruction(pid_t tid, const struct user_regs_struct *regs)
+/* Was the call made by the instruction syscall, and not by int 0x80, whose numbers mean other calls? The
+ * program's memory is not asked: a read may wait for a file system that the program serves. */
+static bool is_native(pid_t tid)
 {
-    long text = ptrace(PTRACE_PEEKTEXT, tid, word(regs->rip - INSTRUCTION_SIZE), NULL);
-    return (text & UINT16_MAX) == INSTRUCTION;
+    struct __ptrace_syscall_info info = {.arch = 0};
+    ptrace(PTRACE_GET_SYSCALL_INFO, tid, word(sizeof info), &info);
+    return info.arch == AUDIT_ARCH_X86_64;
 }
 
 static bool has_effect(pid_t tid, int number)
@@ -125,8 +129,7 @@ int resume_at_signal(struct task *task, int number)
     if (ptrace(PTRACE_GETREGS, task->tid, NULL, &regs) != 0)
         return number;
     const struct call_kind *kind = calls_kind(&regs);
-    if (!kind || !calls_is_cut(kind, &regs) || has_effect(task->tid, number) ||
-        !is_at_instruction(task->tid, &regs))
+    if (!kind || !calls_is_cut(kind, &regs) || has_effect(task->tid, number) || !is_native(task->tid))
         return number;
     task->call = take(task, kind, &regs);
     if (!task->call)
