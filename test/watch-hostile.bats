@@ -8,7 +8,7 @@ load watch
 # measured NAME: sets $p99 and $worst to what a program hostile said of its forks, in microseconds.
 measured() {
     local beats
-    WAIT_LIMIT=60 ended "$1" exit 0 || return
+    WAIT_LIMIT=${RUN_LIMIT:-60} ended "$1" exit 0 || return
     beats=$(<"$1.out")
     assert_regex "$beats" '^beats [0-9]+ median [0-9]+ p99 [0-9]+ worst [0-9]+$'
     echo "# $1: $beats" >&3
