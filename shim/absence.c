@@ -297,11 +297,28 @@ static int search(const char *name)
     return -1;
 }
 
-static int open_named(const struct program *program, struct reader *reader)
+static bool is_absolute(const char *name, struct reader *reader)
+{
+    bool slash;
+    return begins(reader, name, "/", &slash) && slash;
+}
+
+/* -1 too if it cannot be read: of posix_spawnp(3) only the child has seen it. */
+static int open_file(const struct program *program, struct reader *reader)
+{
+    bool slash;
+    if (!holds(reader, program->file, "/", &slash))
+        return -1;
+    if (!slash)
+        return search(program->file);
+    return program->moves && !is_absolute(program->file, reader) ? -1 : open_program(AT_FDCWD, program->file);
+}
+
+static int open_path(const struct program *program, struct reader *reader)
 {
     char self[PATH_SIZE];
-    if (program->file)
-        return strchr(program->file, '/') ? open_program(AT_FDCWD, program->file) : search(program->file);
+    if (program->moves && !is_absolute(program->path, reader))
+        return -1;
     if (!(program->flags & AT_EMPTY_PATH) || !can_read(reader, program->path, 1) || *program->path)
         return open_program(program->directory, program->path);
     name_of(self, program->directory);
@@ -337,7 +354,7 @@ static bool look(struct absent *absent, const struct program *program)
     if (!each_string(&reader, program->argv, see_argument) ||
         !each_string(&reader, program->environment, see_variable))
         return false;
-    int file = follow_scripts(open_named(program, &reader));
+    int file = follow_scripts(program->file ? open_file(program, &reader) : open_path(program, &reader));
     if (file < 0)
         return false;
     bool is = is_absent(absent, file, program, &reader);

@@ -15,8 +15,7 @@
 
 #include <stdbool.h>
 
-/* What an exec is given. No pointer here has been seen by the kernel yet, but for a FILE that libc reads
- * itself. */
+/* What an exec is given. No pointer here has been seen by the kernel yet. */
 struct program {
     int directory; /* with PATH and FLAGS as execveat(2) has them */
     int flags;
@@ -24,6 +23,7 @@ struct program {
     const char *file; /* instead of these, a name to be looked for in PATH (execvp(3)); NULL for none */
     char *const *argv;
     char *const *environment;
+    bool moves;      /* the actions of posix_spawn(3) may have changed what a relative path is relative to */
     bool resets_ids; /* its effective ids become the real ones first (POSIX_SPAWN_RESETIDS) */
 };
 

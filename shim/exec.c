@@ -140,12 +140,6 @@ static bool resets_ids(const posix_spawnattr_t *attributes)
     return attributes && posix_spawnattr_getflags(attributes, &flags) == 0 && (flags & POSIX_SPAWN_RESETIDS);
 }
 
-/* From where a relative path counts, the actions may have changed. */
-static const char *known(const char *path, const posix_spawn_file_actions_t *actions)
-{
-    return actions && *path != '/' && strchr(path, '/') ? NULL : path;
-}
-
 HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
                      const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
@@ -153,9 +147,10 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
     int result = real(posix_spawn)(&child, path, actions, attributes, argv, environment);
     return launched(result, child, pid,
                     &(struct program){.directory = AT_FDCWD,
-                                      .path = known(path, actions),
+                                      .path = path,
                                       .argv = argv,
                                       .environment = environment,
+                                      .moves = actions != NULL,
                                       .resets_ids = resets_ids(attributes)});
 }
 
@@ -165,8 +160,9 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
     pid_t child = 0;
     int result = real(posix_spawnp)(&child, file, actions, attributes, argv, environment);
     return launched(result, child, pid,
-                    &(struct program){.file = known(file, actions),
+                    &(struct program){.file = file,
                                       .argv = argv,
                                       .environment = environment,
+                                      .moves = actions != NULL,
                                       .resets_ids = resets_ids(attributes)});
 }
