@@ -13,8 +13,16 @@ like() {
     assert_output "$wanted"
 }
 
-@test "a bad pointer is EFAULT for every hook that gets one" {
-    like bad-pointers
+@test "a bad pointer is EFAULT for every hook that gets one, or the fault that it is for libc" {
+    without_sanitizer 'a sanitizer reads what a bad pointer points to'
+    local policy rows=0
+    for policy in abort-on-crash always-fin close=rst off; do
+        like bad-pointers "TRUEFIN_POLICY=$policy"
+        like bad-pointers "TRUEFIN_POLICY=$policy" "TRUEFIN_LOG=$PWD/log"
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 4
+    ((${#lines[@]} > 150))
 }
 
 @test "a connection reads the linger that its listener had at the handshake" {
