@@ -127,3 +127,34 @@ library() {
     without_sanitizer 'libfaketime and a sanitizer do not start together'
     besides "$(library libfaketime.so.1)"
 }
+
+# libc stands before truefin then: no hook is called, and behind truefin there are no real functions.
+@test "libc as a program prints what it prints, under every policy" {
+    without_sanitizer 'a sanitizer needs a libc behind it'
+    local libc linker wanted policy rows=0
+    libc=$(ldd "$PROGRAMS/server" | sed -n 's/.* => \(.*\/libc\.so\.6\) .*/\1/p')
+    linker=$(ldd "$PROGRAMS/server" | sed -n 's/^[[:space:]]*\(\/[^ ]*\/ld-linux[^ ]*\) .*/\1/p')
+    wanted=$("$libc")
+    for policy in abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin off; do
+        run -0 shimmed -p "$policy" "TRUEFIN_LOG=$PWD/log" "$libc"
+        assert_output "$wanted"
+        run -0 env "TRUEFIN_POLICY=$policy" "$linker" --preload "$LIBTRUEFIN" "$libc"
+        assert_output "$wanted"
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 6
+    # It is loaded.
+    run -0 shimmed LD_DEBUG=files LD_DEBUG_OUTPUT=debug "$libc"
+    run -0 grep -h 'calling init: .*libtruefin.so' debug.*
+}
+
+@test "libc as a program that is started with a connection sends FIN" {
+    requires socat
+    without_sanitizer 'a sanitizer needs a libc behind it'
+    local libc
+    libc=$(ldd "$PROGRAMS/server" | sed -n 's/.* => \(.*\/libc\.so\.6\) .*/\1/p')
+    launch socat socat TCP-LISTEN:8080,reuseaddr EXEC:"$libc",nofork
+    wait_until listening 8080
+    port=8080 peer_sees fin "$("$libc" | wc -c)"
+    ended socat exit 0
+}
