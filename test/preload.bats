@@ -7,6 +7,8 @@ load helpers
 # libeatmydata makes fsync do nothing; libfaketime hooks the clock's calls.
 eatmydata=libeatmydata.so
 faketime=faketime/libfaketime.so.1
+# mptcpize's library makes MPTCP sockets of TCP's.
+mptcpwrap=mptcpize/libmptcpwrap.so.0
 
 # library NAME: the path of a library that Debian keeps in one of the directories of the dynamic linker.
 library() {
@@ -101,4 +103,60 @@ python_is_well() {
 @test "a program with threads and children works with all of them, in any order" {
     requires /usr/bin/python3
     orders python_is_well "$eatmydata" "$faketime"
+}
+
+# speaks_mptcp: the listener at $port is one of MPTCP.
+speaks_mptcp() {
+    wait_until listening "$port"
+    run -0 ss -HMltn "sport = :$port"
+    assert_output --partial ":$port"
+}
+
+ends_over_mptcp() {
+    serve LD_PRELOAD="$order" accept write:Hello. pause
+    speaks_mptcp
+    stop_all
+    ends_truthfully
+}
+
+@test "endings are told over MPTCP with mptcpize's library before or after truefin" {
+    orders ends_over_mptcp "$mptcpwrap"
+}
+
+# wrapped WORD... OPERATION...: the server, started by these commands. Sets $port.
+wrapped() {
+    requires mptcpize
+    without_sanitizer 'truefin run starts programs without it'
+    start server "$PROGRAMS/outcome" server.status "$@"
+    find_port server
+    speaks_mptcp
+}
+
+@test "mptcpize run truefin run: endings are told over MPTCP" {
+    local -a both=(mptcpize run "$TRUEFIN" run -- "$PROGRAMS/server")
+    wrapped "${both[@]}" accept write:Hello. exit:3
+    peer_sees rst 6
+    server_ended exit 3
+    stop_all
+    wrapped "${both[@]}" accept write:Hello. exit:0
+    peer_sees fin 6
+    server_ended exit 0
+    stop_all
+    wrapped "${both[@]}" accept write:Hello. kill_self:KILL
+    peer_sees rst 6
+    server_ended signal KILL
+}
+
+@test "truefin run mptcpize run: mptcpize puts its own library in the place of truefin, and a record says so" {
+    wrapped "$TRUEFIN" run --log "$PWD/log" -- mptcpize run "$PROGRAMS/server" accept write:Hello. exit:3
+    peer_sees fin 6
+    server_ended exit 3
+    run -0 grep -c 'not loaded: its LD_PRELOAD does not name truefin' log
+    assert_output 1
+}
+
+@test "truefin run --watch mptcpize run: a crash is told over MPTCP" {
+    wrapped "$TRUEFIN" run --watch -- mptcpize run "$PROGRAMS/server" accept write:Hello. kill_self:KILL
+    peer_sees rst 6
+    server_ended signal KILL
 }
