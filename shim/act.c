@@ -11,10 +11,9 @@
 #include <sys/syscall.h>
 
 enum {
-    MARK = 21076,            /* seconds: the mark of act_release, a time that nobody sets */
-    MARK_ALONE = 21077,      /* the same */
-    DRAIN_AT_ONCE = 1 << 30, /* bytes asked for in one call; nothing is copied */
-    DRAIN_CALLS = 64,        /* a peer that sends as fast as we discard must not hold us */
+    MARK = 21076,       /* seconds: the mark of act_release, a time that nobody sets */
+    MARK_ALONE = 21077, /* the same */
+    DRAIN_CALLS = 256,  /* a peer that sends as fast as we discard must not hold us */
 };
 
 static bool quiet(void)
@@ -64,12 +63,13 @@ void act_disarm(int fd, struct connection *connection)
     errno = saved;
 }
 
-/* MSG_TRUNC with a null buffer discards without copying (tcp(7)). False at the peer's FIN, and after an
- * error. */
+char act_discarded[ACT_DISCARDED_SIZE] COLD;
+
+/* MSG_TRUNC discards without copying (tcp(7)). False at the peer's FIN, and after an error. */
 static bool drain(int fd)
 {
     for (int i = 0; i < DRAIN_CALLS; i++) {
-        ssize_t size = real(recv)(fd, NULL, DRAIN_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t size = real(recv)(fd, act_discarded, sizeof act_discarded, MSG_TRUNC | MSG_DONTWAIT);
         if (size <= 0)
             return size < 0 && errno == EAGAIN;
     }

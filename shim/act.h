@@ -30,6 +30,13 @@ bool act_release(int fd, bool alone);
 /* Arm again what act_release disarmed, for its exec failed. */
 void act_unrelease(int fd);
 
+/*
+ * Where recv(2) with MSG_TRUNC says that it puts what it discards: TCP writes nothing there, and no page of
+ * it is touched. A null pointer would do for the kernel, but not for tools that look at arguments (valgrind).
+ */
+enum { ACT_DISCARDED_SIZE = 1 << 18 };
+extern char act_discarded[ACT_DISCARDED_SIZE];
+
 /* Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
  * FIN and the peer may still send. */
 bool act_end(int fd, struct connection *connection, enum ending ending);

@@ -1,5 +1,6 @@
 #include "linger.h"
 
+#include "act.h"
 #include "epoll.h"
 #include "libc.h"
 #include "raw.h"
@@ -22,7 +23,6 @@ enum {
     TICK = 50,           /* milliseconds between looks at what has used up its time */
     IDLE = 5,            /* milliseconds until a thread without work ends */
     TAKEN = 64,          /* taken at once */
-    DISCARD_AT_ONCE = 1 << 30,
     DISCARD_CALLS = 16,  /* a peer that sends as fast as we discard must not hold the others */
     PATIENCE = 10000,    /* yields; what is waited for is a handful of system calls in another thread */
     LONGEST_HALT = 1000, /* milliseconds */
@@ -135,11 +135,12 @@ enum outcome {
     LIMIT,
 };
 
-/* MSG_TRUNC with a null buffer discards without copying (tcp(7)). */
+/* MSG_TRUNC discards without copying (tcp(7)). */
 BARE static enum outcome discard(int fd, struct slot *slot)
 {
     for (int i = 0; i < DISCARD_CALLS; i++) {
-        long size = CALL6(recvfrom, fd, NULL, DISCARD_AT_ONCE, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+        long size =
+            CALL6(recvfrom, fd, act_discarded, sizeof act_discarded, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
         if (size == -EAGAIN || size == -EINTR)
             return WAITS;
         if (size <= 0)
