@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # helpers set variables
+# shellcheck disable=SC2016,SC2154  # PHP expands its own, and helpers set variables
 # Stock PHP opens its extensions with RTLD_DEEPBIND, so that no hook sees what they close: what they send arrives whole, and
 # their own SO_LINGER stays.
 

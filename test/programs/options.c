@@ -159,7 +159,7 @@ static bool is_listener(int slot)
 /* A new socket, which may have a linger already, goes to the first listener that there is. */
 static void make_client(void)
 {
-    struct sockaddr_in name;
+    struct sockaddr_in name = {0};
     socklen_t size = sizeof name;
     int fd = tcp(0);
     enum kind kind = FRESH;
