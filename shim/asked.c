@@ -10,7 +10,7 @@ enum { PAGE = 4096 }; /* bytes; the kernel rounds up */
 
 /* By syscall(2), for a sanitizer's mmap has ideas of its own about addresses. Before Linux 4.17 ours is a
  * wish only. */
-static uint64_t *make_page(void)
+static char *make_page(void)
 {
     const long access = PROT_READ | PROT_WRITE;
     const long flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
@@ -25,9 +25,9 @@ static uint64_t *make_page(void)
 void asked_note(void)
 {
     int saved = errno;
-    uint64_t *page = make_page();
-    /* A fork child that had it would stop as its parent did. */
+    char *page = make_page();
+    /* A fork child that had it would stop as its parent did. It is there once something was written. */
     if (page && real(syscall)(SYS_madvise, page, (long)PAGE, (long)MADV_DONTFORK) == 0)
-        *page = ASKED;
+        *page = 1;
     errno = saved;
 }

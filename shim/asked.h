@@ -1,7 +1,9 @@
 /*
  * The process was asked to stop, and took the signal by sigwait(3). No tracer sees that, so the library tells
  * the side-car of `truefin run --watch` by a page of memory at a known address. The page goes with the
- * process: a fork child does not get it, and an exec drops it.
+ * process: a fork child does not get it, and an exec drops it. Nobody reads it: the side-car asks the kernel
+ * whether it is there (/proc/PID/pagemap), for to read a program's memory may mean to wait for the program
+ * (userfaultfd(2)).
  */
 #ifndef TRUEFIN_ASKED_H
 #define TRUEFIN_ASKED_H
@@ -13,9 +15,6 @@
  * ELF_ET_DYN_BASE in arch/x86/include/asm/elf.h). The sanitizers leave it to the program, too.
  */
 static const uintptr_t ASKED_AT = 0x551079000000;
-
-/* What stands there. */
-static const uint64_t ASKED = 0x6e69666575727421; /* "!truefin" */
 
 /*
  * Makes the page, for a process that is watched. If something is there already, or without memory, nothing

@@ -178,7 +178,7 @@ static void exits(struct task *task)
 {
     int status = (int)message(task->tid);
     struct process *process = task_process(task);
-    if (WIFEXITED(status) && proc_was_asked(task->tid))
+    if (judge_may_stop(process, status) && proc_was_asked(task->tid))
         process->first.asked_to_stop = true;
     task_exits(task);
     const bool cares = judge_cares(process, status);

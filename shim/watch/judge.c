@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LAST_SIGNAL = 63 };
@@ -29,13 +30,23 @@ static enum event event_of(const struct process *process, int status)
     return statuses_has(&config.clean_exits, status >> 8) ? EVENT_EXIT : EVENT_EXIT_ERROR;
 }
 
-bool judge_cares(const struct process *process, int status)
+static bool changes(enum event event)
 {
-    enum event event = event_of(process, status);
     for (int i = 0; i < config.policy->rule_count; i++)
         if (config.policy->rules[i].endings.of[event] != ENDING_KEEP)
             return true;
     return false;
+}
+
+bool judge_cares(const struct process *process, int status)
+{
+    return changes(event_of(process, status));
+}
+
+bool judge_may_stop(const struct process *process, int status)
+{
+    return WIFEXITED(status) && !process->first.asked_to_stop &&
+           (changes(event_of(process, status)) || changes(EVENT_STOP));
 }
 
 static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)

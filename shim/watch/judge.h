@@ -8,6 +8,9 @@
  */
 bool judge_cares(const struct process *process, int status);
 
+/* Does it matter whether a death with this status, which seems to be an exit, is a stop? */
+bool judge_may_stop(const struct process *process, int status);
+
 /*
  * PROCESS dies with STATUS. THREAD, one of its own, is stopped and still holds the descriptors. May be called
  * again for the same death, when more threads have come to their end: LAST is the last of them, and then the

@@ -2,7 +2,6 @@
 
 #include "asked.h"
 #include "turns.h"
-#include "word.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -13,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
@@ -88,12 +86,22 @@ bool proc_handles(pid_t pid, int number)
     return has_signal(pid, "SigCgt", number, false);
 }
 
+/* A word for each page (admin-guide/mm/pagemap.rst in the kernel's documentation). */
 bool proc_was_asked(pid_t thread)
 {
-    uint64_t found = 0;
-    struct iovec here = {&found, sizeof found};
-    struct iovec there = {word(ASKED_AT), sizeof found};
-    return process_vm_readv(thread, &here, 1, &there, 1, 0) == sizeof found && found == ASKED;
+    const uint64_t in_memory = (uint64_t)1 << 63;
+    const uint64_t swapped_out = (uint64_t)1 << 62;
+    char path[PATH_SIZE];
+    uint64_t page = 0;
+    snprintf(path, sizeof path, "/proc/%d/pagemap", thread);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    if (pread(fd, &page, sizeof page, (off_t)(ASKED_AT / (uintptr_t)getpagesize() * sizeof page)) !=
+        sizeof page)
+        page = 0;
+    close(fd);
+    return page & (in_memory | swapped_out);
 }
 
 bool proc_blocks(pid_t thread, int number)
