@@ -43,7 +43,7 @@ class Runtime:
             places += [] if without_systems else [(SYSTEMS[generation], self.tools[generation])]
             places += [(THIS_SYSTEM, self.tools[generation])] if generation == self.own else []
         for system, pattern in places:
-            tool = system.find(pattern)
+            tool = system.find(pattern, self.package)
             if tool:
                 return Placed(self, generation, system, tool)
         return None

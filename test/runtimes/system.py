@@ -48,13 +48,21 @@ class System:
     def __init__(self, suite=None):
         self.root, self.holder = suite and os.path.join(CACHE, suite), None
 
-    def find(self, tool):
-        """The program's name or path there, or None. `tool` is a name or the pattern of a path."""
-        if "/" in tool and not self.root:
-            return next(iter(sorted(glob.glob(tool))), None)
+    def find(self, tool, package):
+        """The program's name or path there, or None. `tool` is a name or the pattern of a path. In a system that was made,
+        only what it was made for counts."""
         if self.root:
-            return tool if os.access(self.root + os.path.join("/usr/bin", tool), os.X_OK) else None
+            return tool if package in self._packages() else None
+        if "/" in tool:
+            return next(iter(sorted(glob.glob(tool))), None)
         return tool if shutil.which(tool) else None
+
+    def _packages(self):
+        try:
+            with open(os.path.join(self.root, "etc/truefin-runtimes")) as file:
+                return file.read().split()
+        except FileNotFoundError:
+            return []
 
     def start(self, directories):
         """Makes it ready to run commands, which see these directories as they are here."""
