@@ -206,4 +206,6 @@ def as_picture(versions, cells):
         x, y = LEFT + place % 3 * 300, legend + place // 3 * 26
         yield '<rect x="%d" y="%d" width="22" height="15" rx="3" fill="%s" stroke="#ddd"/>' % (x, y, colour)
         yield '<text x="%d" y="%d" class="legend">%s</text>' % (x + 29, y + 12, meaning)
+    yield '<text x="%d" y="%d" class="legend">in two halves: %s, then %s</text>' % (
+        LEFT + 300, legend + 64, *GENERATIONS)
     yield "</svg>"
