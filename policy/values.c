@@ -159,16 +159,18 @@ bool statuses_has(const struct statuses *set, int status)
 static bool signal_by_name(struct scan *scan, int *out)
 {
     struct span name = scan_value(scan), rest = name;
+    int found;
 
     if (name.length == 0)
         return scan_missing(scan, "missing signal", signal_words.allowed);
     if (name.length > 3 && memcmp(name.at, "SIG", 3) == 0)
         rest = (struct span){name.at + 3, name.length - 3};
-    *out = words_find(&signal_words, rest);
-    if (*out >= 0)
-        return true;
-    return scan_fault(scan, name, signal_words.unknown, signal_words.allowed,
-                      words_nearest(&signal_words, rest));
+    found = words_find(&signal_words, rest);
+    if (found < 0)
+        return scan_fault(scan, name, signal_words.unknown, signal_words.allowed,
+                          words_nearest(&signal_words, rest));
+    *out = found;
+    return true;
 }
 
 static bool signal_by_number(struct scan *scan, int *out)

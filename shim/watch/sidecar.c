@@ -66,7 +66,7 @@ static void leave(int channel)
     config_degrade(STATE_ON);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-        if (dup2(nothing, fd) < 0)
+        if (nothing < 0 || dup2(nothing, fd) < 0)
             close(fd);
     if (nothing > STDERR_FILENO)
         close(nothing);

@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <err.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -63,7 +64,8 @@ static long kilobytes(const char *path, const char *name)
     char line[256];
     long value = -1;
     FILE *file = fopen(path, "re");
-    must(file != NULL, path);
+    if (file == NULL)
+        err(1, "%s", path);
     while (fgets(line, sizeof line, file))
         if (strncmp(line, name, strlen(name)) == 0)
             value = strtol(line + strlen(name), NULL, 10);

@@ -950,7 +950,7 @@ int main(void)
     test_logs();
     if (rows != ROWS) {
         fprintf(stderr, "%s:%d: %d rows ran, not %d: say the new number if rows were meant to come or go\n",
-                __FILE__, __LINE__, rows, (int)ROWS);
+                __FILE__, __LINE__, rows, ROWS);
         failures++;
     }
     printf("%d rows, %d failures\n", rows, failures);

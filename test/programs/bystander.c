@@ -73,9 +73,12 @@ static void files(void)
 {
     int ends[2];
     FILE *file = fopen("bystander.file", "we");
-    must(-(file == NULL), "fopen");
+    int result;
+    if (file == NULL)
+        err(FAILED, "fopen");
     must(fprintf(file, "Hello."), "fprintf");
-    must(fclose(file), "fclose");
+    result = fclose(file);
+    must(result, "fclose");
     must(pipe(ends), "pipe");
     talk(ends[1], ends[0]);
     must(dup2(ends[0], 50), "dup2");

@@ -308,9 +308,12 @@ static void run(const char *name)
         failed_listen();
     } else if (strcmp(name, "fclose-error") == 0) {
         FILE *stream = fdopen(server, "w");
+        if (stream == NULL)
+            err(1, "fdopen");
         fputs("answer", stream);
         (void)connect(client, &nowhere, sizeof nowhere);
-        told("fclose", fclose(stream));
+        int result = fclose(stream);
+        told("fclose", result);
     }
 }
 

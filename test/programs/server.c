@@ -327,8 +327,9 @@ static void close_listener(const char *arg)
 
 static void do_fclose(const char *arg)
 {
+    int result = fclose(stream);
     (void)arg;
-    must(fclose(stream), "fclose");
+    must(result, "fclose");
 }
 
 static void do_freopen(const char *arg)
