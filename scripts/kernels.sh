@@ -117,7 +117,7 @@ kernel_row() {
     cp "$guest/console" "$place/kernel-$suite-$arch.log"
     # What the kernel has still to say may come before a line's beginning.
     kernel=$(sed -n 's/.*kernel \([0-9][^ ]*\)$/\1/p' "$guest/console" | head -n 1)
-    counted=$(sed -n 's/^.*\([0-9][0-9]* of [0-9][0-9]*\)$/\1/p' "$guest/console" | tail -n 1)
+    counted=$(sed -n 's/^\([0-9]* of [0-9]*\)$/\1/p' "$guest/console" | tail -n 1)
     libc=$(dpkg-deb -f "$guest/debs/libc6"_*.deb Version | sed 's/-.*//')
     word=ok
     grep -q 'rows ended 0$' "$guest/console" || word='**failed**'
