@@ -1,12 +1,12 @@
 #include "birth.h"
 
-#include "act.h"
-#include "endpoint.h"
+#include "connection/endpoint.h"
+#include "connection/socket.h"
+#include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
 #include "record.h"
 #include "startup.h"
-#include "table.h"
 #include "tree.h"
 #include "verdict.h"
 

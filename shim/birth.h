@@ -2,7 +2,7 @@
 #ifndef TRUEFIN_BIRTH_H
 #define TRUEFIN_BIRTH_H
 
-#include "table.h"
+#include "connection/table.h"
 
 #include <sys/socket.h>
 

@@ -1,11 +1,11 @@
 #include "ending.h"
 
 #include "birth.h"
+#include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
 #include "startup.h"
 #include "stdio_buffer.h"
-#include "table.h"
 #include "tree.h"
 #include "verdict.h"
 

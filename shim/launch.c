@@ -1,11 +1,11 @@
 #include "launch.h"
 
-#include "act.h"
 #include "claims.h"
+#include "connection/socket.h"
+#include "connection/table.h"
 #include "fork.h"
 #include "holder.h"
 #include "libc.h"
-#include "table.h"
 #include "tree.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "linger.h"
 
-#include "act.h"
-#include "epoll.h"
+#include "connection/epoll_sets.h"
+#include "connection/socket.h"
 #include "libc.h"
 #include "raw.h"
 #include "record.h"

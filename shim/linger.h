@@ -21,7 +21,7 @@
 #ifndef TRUEFIN_LINGER_H
 #define TRUEFIN_LINGER_H
 
-#include "table.h"
+#include "connection/table.h"
 
 /*
  * Hand over the connection of FD, drained, of which the caller alone knows that the policy wants it to linger

@@ -1,12 +1,12 @@
 #include "option.h"
 
-#include "act.h"
 #include "birth.h"
+#include "connection/socket.h"
+#include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
 #include "signals.h"
 #include "startup.h"
-#include "table.h"
 #include "tree.h"
 
 #include <errno.h>

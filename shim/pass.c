@@ -1,8 +1,8 @@
 #include "pass.h"
 
-#include "act.h"
 #include "birth.h"
 #include "claims.h"
+#include "connection/socket.h"
 #include "libc.h"
 #include "memory.h"
 #include "tree.h"

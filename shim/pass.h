@@ -15,7 +15,7 @@
 #ifndef TRUEFIN_PASS_H
 #define TRUEFIN_PASS_H
 
-#include "table.h"
+#include "connection/table.h"
 
 #include <sys/socket.h>
 

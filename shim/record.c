@@ -1,8 +1,8 @@
 #include "record.h"
 
-#include "act.h"
 #include "address.h"
-#include "endpoint.h"
+#include "connection/endpoint.h"
+#include "connection/socket.h"
 #include "libc.h"
 #include "sink.h"
 #include "startup.h"

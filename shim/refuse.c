@@ -1,9 +1,9 @@
 #include "refuse.h"
 
-#include "act.h"
+#include "connection/socket.h"
+#include "connection/table.h"
 #include "libc.h"
 #include "record.h"
-#include "table.h"
 #include "tree.h"
 
 #include <dlfcn.h>

@@ -1,7 +1,7 @@
 #include "sink.h"
 
+#include "connection/table.h"
 #include "libc.h"
-#include "table.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,8 +1,8 @@
 #include "startup.h"
 
 #include "absence.h"
-#include "act.h"
 #include "birth.h"
+#include "connection/socket.h"
 #include "death.h"
 #include "holder.h"
 #include "refuse.h"

@@ -1,7 +1,7 @@
 #include "tree.h"
 
-#include "act.h"
 #include "claims.h"
+#include "connection/socket.h"
 #include "fork.h"
 #include "holder.h"
 #include "libc.h"

@@ -16,7 +16,7 @@
 #ifndef TRUEFIN_TREE_H
 #define TRUEFIN_TREE_H
 
-#include "table.h"
+#include "connection/table.h"
 
 /*
  * May this process use the table? Every hook that found something of ours asks first; false means: pass

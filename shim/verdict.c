@@ -1,7 +1,7 @@
 #include "verdict.h"
 
-#include "act.h"
 #include "birth.h"
+#include "connection/socket.h"
 #include "libc.h"
 #include "linger.h"
 #include "record.h"

@@ -6,7 +6,7 @@
 #ifndef TRUEFIN_VERDICT_H
 #define TRUEFIN_VERDICT_H
 
-#include "table.h"
+#include "connection/table.h"
 
 /* A connection has been born on FD: find its rule; arm it if the rule wants a crash to be an abort. */
 void verdict_birth(int fd, struct connection *connection, const struct facts *facts);

@@ -1,8 +1,8 @@
 #include "judge.h"
 
-#include "act.h"
+#include "connection/endpoint.h"
+#include "connection/socket.h"
 #include "copies.h"
-#include "endpoint.h"
 #include "holders.h"
 #include "listeners.h"
 #include "proc.h"

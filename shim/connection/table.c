@@ -1,4 +1,4 @@
-#include "table.h"
+#include "connection/table.h"
 
 #include "libc.h"
 

@@ -64,7 +64,7 @@ struct connection {
     uint8_t
         service_signal; /* killed the service that it was given to before we closed it; 0 for none; tree.c */
     _Atomic uint16_t flags;
-    _Atomic uint16_t sets; /* epoll sets that it is in, and one of them; epoll.c */
+    _Atomic uint16_t sets; /* epoll sets that it is in, and one of them; epoll_sets.c */
     _Atomic int32_t set;
     uint32_t forks; /* children that this process had made before it got it; tree.c */
     uint32_t spawns;

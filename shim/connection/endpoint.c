@@ -1,4 +1,4 @@
-#include "endpoint.h"
+#include "connection/endpoint.h"
 
 #include <errno.h>
 #include <netinet/in.h>

@@ -7,7 +7,7 @@
 #ifndef TRUEFIN_ACT_H
 #define TRUEFIN_ACT_H
 
-#include "table.h"
+#include "connection/table.h"
 
 #include <sys/socket.h>
 

@@ -1,4 +1,4 @@
-#include "epoll.h"
+#include "connection/epoll_sets.h"
 
 #include "libc.h"
 #include "startup.h"

@@ -1,4 +1,4 @@
-#include "act.h"
+#include "connection/socket.h"
 
 #include "libc.h"
 #include "startup.h"

@@ -5,7 +5,7 @@
 #ifndef TRUEFIN_EPOLL_H
 #define TRUEFIN_EPOLL_H
 
-#include "table.h"
+#include "connection/table.h"
 
 /*
  * Take FD, still open, out of all epoll sets of this process. False if it cannot be said that it is in none
