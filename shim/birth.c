@@ -5,7 +5,7 @@
 #include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
-#include "record.h"
+#include "report/record.h"
 #include "startup.h"
 #include "tree.h"
 #include "verdict.h"

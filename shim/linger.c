@@ -4,7 +4,7 @@
 #include "connection/socket.h"
 #include "libc.h"
 #include "raw.h"
-#include "record.h"
+#include "report/record.h"
 #include "startup.h"
 
 #include <errno.h>

@@ -3,7 +3,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "libc.h"
-#include "record.h"
+#include "report/record.h"
 #include "tree.h"
 
 #include <dlfcn.h>

@@ -6,7 +6,7 @@
 #include "holder.h"
 #include "libc.h"
 #include "raw.h"
-#include "record.h"
+#include "report/record.h"
 #include "startup.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
 #include "startup.h"
 
 #include "libc.h"
-#include "record.h"
-#include "sink.h"
+#include "report/record.h"
+#include "report/sink.h"
 #include "text.h"
 
 #include <gnu/libc-version.h>

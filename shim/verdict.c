@@ -4,7 +4,7 @@
 #include "connection/socket.h"
 #include "libc.h"
 #include "linger.h"
-#include "record.h"
+#include "report/record.h"
 #include "runtime.h"
 #include "startup.h"
 #include "tree.h"

@@ -6,7 +6,7 @@
 #include "holders.h"
 #include "listeners.h"
 #include "proc.h"
-#include "record.h"
+#include "report/record.h"
 #include "sockets.h"
 #include "startup.h"
 #include "turns.h"

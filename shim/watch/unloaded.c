@@ -3,8 +3,8 @@
 #include "copies.h"
 #include "judge.h"
 #include "proc.h"
-#include "record.h"
-#include "sink.h"
+#include "report/record.h"
+#include "report/sink.h"
 #include "text.h"
 #include "why_absent.h"
 

@@ -1,4 +1,4 @@
-#include "sink.h"
+#include "report/sink.h"
 
 #include "connection/table.h"
 #include "libc.h"

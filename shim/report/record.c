@@ -1,10 +1,10 @@
-#include "record.h"
+#include "report/record.h"
 
 #include "address.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "libc.h"
-#include "sink.h"
+#include "report/sink.h"
 #include "startup.h"
 #include "text.h"
 
