@@ -1,13 +1,13 @@
 #include "absence.h"
 
 #include "fork.h"
-#include "holder.h"
 #include "libc.h"
+#include "process/holder.h"
+#include "process/ownership.h"
 #include "report/record.h"
 #include "report/sink.h"
 #include "startup.h"
 #include "text.h"
-#include "tree.h"
 #include "why_absent.h"
 
 #include <elf.h>

@@ -7,7 +7,7 @@
 
 #include "libc.h"
 #include "linger.h"
-#include "tree.h"
+#include "process/ownership.h"
 
 bool alone_halt(void)
 {

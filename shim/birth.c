@@ -5,9 +5,9 @@
 #include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/ownership.h"
 #include "report/record.h"
 #include "startup.h"
-#include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>

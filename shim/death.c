@@ -2,9 +2,9 @@
 
 #include "libc.h"
 #include "linger.h"
+#include "process/ownership.h"
 #include "signals.h"
 #include "startup.h"
-#include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>

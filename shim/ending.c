@@ -4,9 +4,9 @@
 #include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/ownership.h"
 #include "startup.h"
 #include "stdio_buffer.h"
-#include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>

@@ -4,7 +4,7 @@
 #include "birth.h"
 #include "launch.h"
 #include "libc.h"
-#include "tree.h"
+#include "process/ownership.h"
 #include "verdict.h"
 
 #include <stdarg.h>

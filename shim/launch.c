@@ -1,12 +1,12 @@
 #include "launch.h"
 
-#include "claims.h"
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "fork.h"
-#include "holder.h"
 #include "libc.h"
-#include "tree.h"
+#include "process/claims.h"
+#include "process/holder.h"
+#include "process/ownership.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -5,9 +5,9 @@
 #include "connection/table.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/ownership.h"
 #include "signals.h"
 #include "startup.h"
-#include "tree.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

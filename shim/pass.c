@@ -1,11 +1,11 @@
 #include "pass.h"
 
 #include "birth.h"
-#include "claims.h"
 #include "connection/socket.h"
 #include "libc.h"
-#include "memory.h"
-#include "tree.h"
+#include "process/claims.h"
+#include "process/memory.h"
+#include "process/ownership.h"
 #include "verdict.h"
 
 #include <errno.h>

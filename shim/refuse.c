@@ -3,8 +3,8 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "libc.h"
+#include "process/ownership.h"
 #include "report/record.h"
-#include "tree.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
  * Of a program that has neither, nobody asks. Not instrumented when we are built with a sanitizer: the first
  * one is called before that is ready.
  */
-#include "holder.h"
 #include "libc.h"
+#include "process/holder.h"
 #include "raw.h"
 #include "report/record.h"
 #include "startup.h"

@@ -1,10 +1,10 @@
 #include "signals.h"
 
-#include "asked.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/asked.h"
+#include "process/ownership.h"
 #include "startup.h"
-#include "tree.h"
 #include "verdict.h"
 
 #include <errno.h>

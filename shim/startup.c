@@ -4,7 +4,7 @@
 #include "birth.h"
 #include "connection/socket.h"
 #include "death.h"
-#include "holder.h"
+#include "process/holder.h"
 #include "refuse.h"
 #include "signals.h"
 

@@ -6,9 +6,9 @@
 #include "exec.h"
 #include "fork.h"
 #include "libc.h"
-#include "memory.h"
 #include "option.h"
 #include "pass.h"
+#include "process/memory.h"
 
 #include <errno.h>
 #include <linux/sched.h>

@@ -4,10 +4,10 @@
 #include "connection/socket.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/ownership.h"
 #include "report/record.h"
 #include "runtime.h"
 #include "startup.h"
-#include "tree.h"
 #include "unwind.h"
 
 #include <errno.h>

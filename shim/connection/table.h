@@ -56,17 +56,17 @@ struct connection {
     _Atomic uint64_t life;         /* generation << 32 | descriptors; table.c */
     const struct endings *endings; /* the policy's row; KIND_CONNECTION only */
     int32_t linger_seconds;        /* the program's own l_linger */
-    uint32_t depth;                /* of the process that it belongs to; tree.h */
+    uint32_t depth;                /* of the process that it belongs to; ownership.h */
     _Atomic uint32_t claims;       /* who else may have it, 0 for nobody; claims.h */
     uint32_t number;               /* of this record; table.c */
     uint16_t port;                 /* local port, host order, if FLAG_PORT */
     uint8_t kind;
-    uint8_t
-        service_signal; /* killed the service that it was given to before we closed it; 0 for none; tree.c */
+    uint8_t service_signal; /* killed the service that it was given to before we closed it; 0 for none;
+                               ownership.c */
     _Atomic uint16_t flags;
     _Atomic uint16_t sets; /* epoll sets that it is in, and one of them; epoll_sets.c */
     _Atomic int32_t set;
-    uint32_t forks; /* children that this process had made before it got it; tree.c */
+    uint32_t forks; /* children that this process had made before it got it; ownership.c */
     uint32_t spawns;
 };
 

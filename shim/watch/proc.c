@@ -1,6 +1,6 @@
 #include "proc.h"
 
-#include "asked.h"
+#include "process/asked.h"
 #include "turns.h"
 
 #include <elf.h>

@@ -1,4 +1,4 @@
-#include "asked.h"
+#include "process/asked.h"
 
 #include "libc.h"
 

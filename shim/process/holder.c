@@ -1,4 +1,4 @@
-#include "holder.h"
+#include "process/holder.h"
 
 #include "libc.h"
 #include "startup.h"

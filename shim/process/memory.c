@@ -1,7 +1,7 @@
-#include "memory.h"
+#include "process/memory.h"
 
-#include "holder.h"
 #include "libc.h"
+#include "process/holder.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
-#include "claims.h"
+#include "process/claims.h"
 
-#include "holder.h"
+#include "process/holder.h"
 
 #include <errno.h>
 #include <signal.h>

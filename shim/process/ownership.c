@@ -1,11 +1,11 @@
-#include "tree.h"
+#include "process/ownership.h"
 
-#include "claims.h"
 #include "connection/socket.h"
 #include "fork.h"
-#include "holder.h"
 #include "libc.h"
 #include "linger.h"
+#include "process/claims.h"
+#include "process/holder.h"
 #include "signals.h"
 #include "startup.h"
 
