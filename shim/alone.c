@@ -5,8 +5,8 @@
  */
 #include "alone.h"
 
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/ownership.h"
 
 bool alone_halt(void)

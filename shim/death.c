@@ -1,7 +1,7 @@
 #include "death.h"
 
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/ownership.h"
 #include "signals.h"
 #include "startup.h"

@@ -2,8 +2,8 @@
 
 #include "birth.h"
 #include "connection/table.h"
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/ownership.h"
 #include "startup.h"
 #include "stdio_buffer.h"

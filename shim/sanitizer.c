@@ -3,9 +3,9 @@
  * Of a program that has neither, nobody asks. Not instrumented when we are built with a sanitizer: the first
  * one is called before that is ready.
  */
+#include "kept/raw.h"
 #include "libc.h"
 #include "process/holder.h"
-#include "raw.h"
 #include "report/record.h"
 #include "startup.h"
 

@@ -1,7 +1,7 @@
 #include "signals.h"
 
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/asked.h"
 #include "process/ownership.h"
 #include "startup.h"

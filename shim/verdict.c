@@ -2,8 +2,8 @@
 
 #include "birth.h"
 #include "connection/socket.h"
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/ownership.h"
 #include "report/record.h"
 #include "runtime.h"

@@ -2,8 +2,8 @@
 
 #include "connection/socket.h"
 #include "fork.h"
+#include "kept/linger.h"
 #include "libc.h"
-#include "linger.h"
 #include "process/claims.h"
 #include "process/holder.h"
 #include "signals.h"

@@ -1,6 +1,6 @@
 #include "copies.h"
 
-#include "raw.h"
+#include "kept/raw.h"
 #include "turns.h"
 
 #include <errno.h>

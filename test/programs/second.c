@@ -3,7 +3,7 @@
  * HOW, has WHAT there then, writes "mine" to it, and ends a connection to itself: a record may be written.
  * The file ANSWER has what was found at 2 then.
  */
-#include "../../shim/raw.h"
+#include "../../shim/kept/raw.h"
 
 #include <arpa/inet.h>
 #include <err.h>

@@ -9,7 +9,7 @@
  * 0. On standard output: "port N" when listening, "ready" when pausing, and what an operation finds out. A
  * call that fails where it should not ends the program with status 99.
  */
-#include "../../shim/raw.h"
+#include "../../shim/kept/raw.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

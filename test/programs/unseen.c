@@ -6,7 +6,7 @@
  * inline: by a system call instruction of its own. ring: by io_uring (IORING_OP_CLOSE). Prints "port N";
  * answers each connection with "Hello." and closes it. hold: keeps the first one open.
  */
-#include "../../shim/raw.h"
+#include "../../shim/kept/raw.h"
 
 #include <arpa/inet.h>
 #include <err.h>

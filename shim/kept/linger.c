@@ -1,9 +1,9 @@
-#include "linger.h"
+#include "kept/linger.h"
 
 #include "connection/epoll_sets.h"
 #include "connection/socket.h"
+#include "kept/raw.h"
 #include "libc.h"
-#include "raw.h"
 #include "report/record.h"
 #include "startup.h"
 
