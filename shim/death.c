@@ -1,11 +1,11 @@
 #include "death.h"
 
+#include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "signals.h"
 #include "startup.h"
-#include "verdict.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,13 +1,13 @@
 #include "ending.h"
 
-#include "birth.h"
 #include "connection/table.h"
+#include "judge/birth.h"
+#include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "startup.h"
 #include "stdio_buffer.h"
-#include "verdict.h"
 
 #include <errno.h>
 #include <limits.h>

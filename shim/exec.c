@@ -1,6 +1,6 @@
 #include "exec.h"
 
-#include "launch.h"
+#include "judge/launch.h"
 #include "libc.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 #ifndef TRUEFIN_EXEC_H
 #define TRUEFIN_EXEC_H
 
-#include "absence.h"
+#include "judge/absence.h"
 
 void exec_begins(const struct program *program);
 

@@ -1,11 +1,11 @@
 #include "fork.h"
 
-#include "absence.h"
-#include "birth.h"
-#include "launch.h"
+#include "judge/absence.h"
+#include "judge/birth.h"
+#include "judge/launch.h"
+#include "judge/verdict.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "verdict.h"
 
 #include <stdarg.h>
 

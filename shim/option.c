@@ -1,8 +1,8 @@
 #include "option.h"
 
-#include "birth.h"
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "judge/birth.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"

@@ -1,12 +1,12 @@
 #include "pass.h"
 
-#include "birth.h"
 #include "connection/socket.h"
+#include "judge/birth.h"
+#include "judge/verdict.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/memory.h"
 #include "process/ownership.h"
-#include "verdict.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "birth.h"
+#include "judge/birth.h"
 #include "libc.h"
 
 /*

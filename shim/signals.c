@@ -1,11 +1,11 @@
 #include "signals.h"
 
+#include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/asked.h"
 #include "process/ownership.h"
 #include "startup.h"
-#include "verdict.h"
 
 #include <errno.h>
 #include <limits.h>

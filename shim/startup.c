@@ -1,11 +1,11 @@
 #include "startup.h"
 
-#include "absence.h"
-#include "birth.h"
 #include "connection/socket.h"
 #include "death.h"
+#include "judge/absence.h"
+#include "judge/birth.h"
+#include "judge/refuse.h"
 #include "process/holder.h"
-#include "refuse.h"
 #include "signals.h"
 
 #include <errno.h>

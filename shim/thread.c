@@ -1,5 +1,5 @@
+#include "judge/unwind.h"
 #include "libc.h"
-#include "unwind.h"
 
 /*
  * dlsym(3) takes the dynamic linker's lock. As long as there is one thread, it cannot be held by another: a

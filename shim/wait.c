@@ -1,5 +1,5 @@
+#include "judge/verdict.h"
 #include "libc.h"
-#include "verdict.h"
 
 /*
  * A finaliser of Python's may close a connection and then wait for the child at its other end: what is

@@ -2,11 +2,11 @@
 
 #include "copies.h"
 #include "judge.h"
+#include "judge/why_absent.h"
 #include "proc.h"
 #include "report/record.h"
 #include "report/sink.h"
 #include "text.h"
-#include "why_absent.h"
 
 #include <limits.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 #include "write.h"
 
 #include "../libc.h"
-#include "../refuse.h"
+#include "judge/refuse.h"
 
 #include <errno.h>
 

@@ -1,6 +1,7 @@
-#include "absence.h"
+#include "judge/absence.h"
 
 #include "fork.h"
+#include "judge/why_absent.h"
 #include "libc.h"
 #include "process/holder.h"
 #include "process/ownership.h"
@@ -8,7 +9,6 @@
 #include "report/sink.h"
 #include "startup.h"
 #include "text.h"
-#include "why_absent.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -1,14 +1,14 @@
-#include "verdict.h"
+#include "judge/verdict.h"
 
-#include "birth.h"
 #include "connection/socket.h"
+#include "judge/birth.h"
+#include "judge/runtime.h"
+#include "judge/unwind.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "report/record.h"
-#include "runtime.h"
 #include "startup.h"
-#include "unwind.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,4 +1,4 @@
-#include "unwind.h"
+#include "judge/unwind.h"
 
 #include "libc.h"
 

@@ -1,4 +1,4 @@
-#include "launch.h"
+#include "judge/launch.h"
 
 #include "connection/socket.h"
 #include "connection/table.h"

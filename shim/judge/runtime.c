@@ -1,4 +1,4 @@
-#include "runtime.h"
+#include "judge/runtime.h"
 
 #include <ctype.h>
 #include <errno.h>

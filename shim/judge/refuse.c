@@ -1,4 +1,4 @@
-#include "refuse.h"
+#include "judge/refuse.h"
 
 #include "connection/socket.h"
 #include "connection/table.h"

@@ -1,4 +1,4 @@
-#include "why_absent.h"
+#include "judge/why_absent.h"
 
 #include <string.h>
 

@@ -1,14 +1,14 @@
-#include "birth.h"
+#include "judge/birth.h"
 
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "report/record.h"
 #include "startup.h"
-#include "verdict.h"
 
 #include <errno.h>
 #include <limits.h>
