@@ -75,7 +75,7 @@ extern struct libc libc;
 
 /*
  * Fills the whole table, with dlsym(3), which takes the dynamic linker's lock: called before the first thread
- * is made (thread.c) and the first socket is watched. Idempotent.
+ * is made (threads.c) and the first socket is watched. Idempotent.
  */
 void libc_resolve(void);
 

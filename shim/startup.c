@@ -1,12 +1,12 @@
 #include "startup.h"
 
 #include "connection/socket.h"
-#include "death.h"
+#include "hooks/death.h"
+#include "hooks/signals.h"
 #include "judge/absence.h"
 #include "judge/birth.h"
 #include "judge/refuse.h"
 #include "process/holder.h"
-#include "signals.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "judge/absence.h"
 
-#include "fork.h"
+#include "hooks/fork.h"
 #include "judge/why_absent.h"
 #include "libc.h"
 #include "process/holder.h"

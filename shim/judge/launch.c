@@ -2,7 +2,7 @@
 
 #include "connection/socket.h"
 #include "connection/table.h"
-#include "fork.h"
+#include "hooks/fork.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"

@@ -12,7 +12,7 @@ enum event unwind_event(void);
 
 /*
  * Finds what the unwinder's hooks go on to, as far as it is there from the start (and so is never unloaded),
- * before there is a second thread: thread.c says why. What is loaded later is found when it calls.
+ * before there is a second thread: threads.c says why. What is loaded later is found when it calls.
  */
 void unwind_resolve(void);
 

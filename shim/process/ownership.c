@@ -1,12 +1,12 @@
 #include "process/ownership.h"
 
 #include "connection/socket.h"
-#include "fork.h"
+#include "hooks/fork.h"
+#include "hooks/signals.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
-#include "signals.h"
 #include "startup.h"
 
 #include <errno.h>

@@ -1,4 +1,4 @@
-#include "ending.h"
+#include "hooks/close.h"
 
 #include "connection/table.h"
 #include "judge/birth.h"

@@ -1,4 +1,4 @@
-#include "signals.h"
+#include "hooks/signals.h"
 
 #include "judge/verdict.h"
 #include "kept/linger.h"

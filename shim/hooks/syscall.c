@@ -1,13 +1,13 @@
-#include "alone.h"
 #include "connection/epoll_sets.h"
-#include "death.h"
-#include "ending.h"
-#include "exec.h"
-#include "fork.h"
+#include "hooks/close.h"
+#include "hooks/death.h"
+#include "hooks/exec.h"
+#include "hooks/fork.h"
+#include "hooks/messages.h"
+#include "hooks/option.h"
+#include "hooks/single_thread.h"
 #include "judge/birth.h"
 #include "libc.h"
-#include "option.h"
-#include "pass.h"
 #include "process/memory.h"
 
 #include <errno.h>
@@ -244,7 +244,7 @@ static long process_call(long number, const long a[ARGUMENTS])
  * syscall(2). With a number that we follow the work of the hook of that name is done around it, and the call
  * stays a syscall(2): what stands behind us under that name may be a wrapper that makes this very call, and
  * would meet itself here again. So it may come to two hooks of ours, one within the other; birth.h,
- * epoll_sets.h and pass.h say where that makes a difference. All numbers pass with six arguments, as they
+ * epoll_sets.h and messages.h say where that makes a difference. All numbers pass with six arguments, as they
  * came. On an error libc's wrappers and syscall(2) answer alike: -1 and errno.
  */
 HOOK long syscall(long number, ...)

@@ -3,7 +3,7 @@
  * one of linger.c must not make a difference. It is ended first; a later close starts another one, with the
  * rights and namespaces that the program has then.
  */
-#include "alone.h"
+#include "hooks/single_thread.h"
 
 #include "kept/linger.h"
 #include "libc.h"

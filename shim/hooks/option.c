@@ -1,12 +1,12 @@
-#include "option.h"
+#include "hooks/option.h"
 
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "hooks/signals.h"
 #include "judge/birth.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "signals.h"
 #include "startup.h"
 
 #include <errno.h>

@@ -1,10 +1,10 @@
-#include "death.h"
+#include "hooks/death.h"
 
+#include "hooks/signals.h"
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "signals.h"
 #include "startup.h"
 
 #include <errno.h>

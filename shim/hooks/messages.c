@@ -1,4 +1,4 @@
-#include "pass.h"
+#include "hooks/messages.h"
 
 #include "connection/socket.h"
 #include "judge/birth.h"

@@ -1,4 +1,4 @@
-#include "exec.h"
+#include "hooks/exec.h"
 
 #include "judge/launch.h"
 #include "libc.h"

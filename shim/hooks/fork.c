@@ -1,4 +1,4 @@
-#include "fork.h"
+#include "hooks/fork.h"
 
 #include "judge/absence.h"
 #include "judge/birth.h"
