@@ -1,4 +1,4 @@
-#include "startup.h"
+#include "config.h"
 
 #include "connection/socket.h"
 #include "hooks/death.h"
@@ -7,6 +7,7 @@
 #include "judge/birth.h"
 #include "judge/refuse.h"
 #include "process/holder.h"
+#include "report/setup.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -38,7 +39,7 @@ static void adopt_inherited(void)
 __attribute__((constructor)) static void start(void)
 {
     int saved = errno;
-    if (config_read()) {
+    if (setup_read()) {
         const char *watcher = config_variable("TRUEFIN_WATCH");
         config.watched = watcher && holder_traced_by(watcher);
         config_degrade(STATE_ON);

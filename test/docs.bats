@@ -73,7 +73,7 @@ items() {
 }
 
 @test "truefin(1) and README name the variables that the library reads" {
-    grep -ohE '(variable|secure_getenv)\("TRUEFIN_[A-Z_]+"' "$SOURCE_DIR/shim/settings.c" |
+    grep -ohE '(variable|secure_getenv|value_of)\((complaint, )?"TRUEFIN_[A-Z_]+"' "$SOURCE_DIR"/shim/{config,report/setup}.c |
         grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >known
     items Ev "$PAGE" >documented
     assert_equal "$(cat documented)" "$(cat known)"

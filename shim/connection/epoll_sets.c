@@ -1,8 +1,8 @@
 #include "connection/epoll_sets.h"
 
+#include "config.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <sys/epoll.h>

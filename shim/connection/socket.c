@@ -1,7 +1,7 @@
 #include "connection/socket.h"
 
+#include "config.h"
 #include "libc.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <linux/sockios.h>

@@ -1,12 +1,12 @@
 #include "hooks/close.h"
 
+#include "config.h"
 #include "connection/table.h"
 #include "judge/birth.h"
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "startup.h"
 #include "stdio_buffer.h"
 
 #include <errno.h>

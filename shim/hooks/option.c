@@ -1,5 +1,6 @@
 #include "hooks/option.h"
 
+#include "config.h"
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "hooks/signals.h"
@@ -7,7 +8,6 @@
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>

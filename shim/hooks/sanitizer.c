@@ -3,11 +3,11 @@
  * Of a program that has neither, nobody asks. Not instrumented when we are built with a sanitizer: the first
  * one is called before that is ready.
  */
+#include "config.h"
 #include "kept/raw.h"
 #include "libc.h"
 #include "process/holder.h"
 #include "report/record.h"
-#include "startup.h"
 
 #include <string.h>
 

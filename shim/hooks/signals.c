@@ -1,11 +1,11 @@
 #include "hooks/signals.h"
 
+#include "config.h"
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/asked.h"
 #include "process/ownership.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,5 +1,6 @@
 #include "judge/absence.h"
 
+#include "config.h"
 #include "hooks/fork.h"
 #include "judge/why_absent.h"
 #include "libc.h"
@@ -7,7 +8,6 @@
 #include "process/ownership.h"
 #include "report/record.h"
 #include "report/sink.h"
-#include "startup.h"
 #include "text.h"
 
 #include <elf.h>

@@ -1,5 +1,6 @@
 #include "judge/verdict.h"
 
+#include "config.h"
 #include "connection/socket.h"
 #include "judge/birth.h"
 #include "judge/runtime.h"
@@ -8,7 +9,6 @@
 #include "libc.h"
 #include "process/ownership.h"
 #include "report/record.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,11 +1,11 @@
 #include "kept/linger.h"
 
+#include "config.h"
 #include "connection/epoll_sets.h"
 #include "connection/socket.h"
 #include "kept/raw.h"
 #include "libc.h"
 #include "report/record.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 #include "process/holder.h"
 
+#include "config.h"
 #include "libc.h"
-#include "startup.h"
 #include "text.h"
 
 #include <errno.h>

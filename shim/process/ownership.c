@@ -1,5 +1,6 @@
 #include "process/ownership.h"
 
+#include "config.h"
 #include "connection/socket.h"
 #include "hooks/fork.h"
 #include "hooks/signals.h"
@@ -7,7 +8,6 @@
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
-#include "startup.h"
 
 #include <errno.h>
 #include <limits.h>

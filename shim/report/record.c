@@ -1,11 +1,11 @@
 #include "report/record.h"
 
 #include "address.h"
+#include "config.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "libc.h"
 #include "report/sink.h"
-#include "startup.h"
 #include "text.h"
 
 #include <errno.h>

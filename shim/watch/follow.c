@@ -1,10 +1,10 @@
 #include "follow.h"
 
+#include "config.h"
 #include "holders.h"
 #include "judge.h"
 #include "proc.h"
 #include "resume.h"
-#include "startup.h"
 #include "task.h"
 #include "tracers.h"
 #include "turns.h"

@@ -1,5 +1,6 @@
 #include "judge.h"
 
+#include "config.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "copies.h"
@@ -8,7 +9,6 @@
 #include "proc.h"
 #include "report/record.h"
 #include "sockets.h"
-#include "startup.h"
 #include "turns.h"
 
 #include <poll.h>

@@ -1,7 +1,7 @@
 #include "listeners.h"
 
+#include "config.h"
 #include "proc.h"
-#include "startup.h"
 
 #include <stdio.h>
 #include <stdlib.h>

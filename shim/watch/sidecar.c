@@ -1,8 +1,9 @@
 #include "sidecar.h"
 
+#include "config.h"
 #include "follow.h"
 #include "proc.h"
-#include "startup.h"
+#include "report/setup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,7 +63,7 @@ static void leave(int channel)
     if (channel != CHANNEL)
         dup2(channel, CHANNEL);
     closefrom(CHANNEL + 1);
-    config_read();
+    setup_read();
     config_degrade(STATE_ON);
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

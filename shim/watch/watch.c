@@ -6,9 +6,10 @@
  * What cannot be watched is not run, unless --optional says so, or --automatic if it is a tracer itself:
  * nobody has asked for a side-car then. It is said in either case.
  */
+#include "config.h"
 #include "proc.h"
+#include "report/setup.h"
 #include "sidecar.h"
-#include "startup.h"
 #include "tracers.h"
 #include "unloaded.h"
 
@@ -101,7 +102,7 @@ int main(int argc, char **argv)
               stderr);
         return EXIT_USAGE;
     }
-    if (config_read())
+    if (setup_read())
         watch(argv);
     if (options.preload)
         setenv("LD_PRELOAD", options.preload, true);

@@ -1,10 +1,10 @@
 /*
- * The configuration, read once from the environment, and the order in which the shim comes to life.
+ * The configuration, read once from the environment.
  *
  * Written by the constructor alone, before main; read-only afterwards, but for `state`.
  */
-#ifndef TRUEFIN_STARTUP_H
-#define TRUEFIN_STARTUP_H
+#ifndef TRUEFIN_CONFIG_H
+#define TRUEFIN_CONFIG_H
 
 #include "policy.h"
 
@@ -23,6 +23,7 @@ struct config {
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
+    const char *log;           /* where records go, as log_check() takes it; NULL for nowhere */
     bool lingers;              /* does any rule? */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
@@ -31,12 +32,20 @@ struct config {
 
 extern struct config config;
 
-/*
- * Reads the variables, and opens the place for records. False if there is nothing to do: a bad value, which
- * is said on stderr (and ends the process under TRUEFIN_STRICT=1), no rule that changes anything, or another
- * libc than glibc. Before main, or before there are threads.
- */
-bool config_read(void);
+enum reading {
+    CONFIG_REFUSED, /* a bad value */
+    CONFIG_IDLE,    /* no rule that changes anything, or another libc than glibc */
+    CONFIG_ACTS,
+};
+
+/* Which variable or file has the bad value. */
+struct complaint {
+    const char *subject;
+    struct fault fault;
+};
+
+/* Reads the variables. COMPLAINT is filled if the answer is CONFIG_REFUSED. Before there are threads. */
+enum reading config_read(struct complaint *complaint);
 
 /* Unset and empty are the same, as in systemd's Environment=. */
 const char *config_variable(const char *name);
