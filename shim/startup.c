@@ -6,7 +6,10 @@
 #include "judge/absence.h"
 #include "judge/birth.h"
 #include "judge/refuse.h"
+#include "kept/linger.h"
 #include "process/holder.h"
+#include "process/ownership.h"
+#include "process/process.h"
 #include "report/setup.h"
 
 #include <errno.h>
@@ -43,6 +46,9 @@ __attribute__((constructor)) static void start(void)
         const char *watcher = config_variable("TRUEFIN_WATCH");
         config.watched = watcher && holder_traced_by(watcher);
         config_degrade(STATE_ON);
+        process_at_birth(linger_new_process);
+        process_at_birth(ownership_new_process);
+        process_at_birth(signals_new_process);
         signals_watch();
         death_watch();
         adopt_inherited();

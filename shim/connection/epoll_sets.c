@@ -1,8 +1,6 @@
 #include "connection/epoll_sets.h"
 
-#include "config.h"
 #include "libc.h"
-#include "process/ownership.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -22,48 +20,21 @@ static void remember(int set)
     }
 }
 
-static void added(int set, struct connection *record)
+void epoll_sets_added(int set, struct connection *connection)
 {
-    atomic_store(&record->set, set);
-    atomic_fetch_add(&record->sets, 1);
+    atomic_store(&connection->set, set);
+    atomic_fetch_add(&connection->sets, 1);
     remember(set);
 }
 
-static void removed(struct connection *record)
+void epoll_sets_removed(struct connection *connection)
 {
-    uint16_t count = atomic_load(&record->sets);
-    while (count > 0 && !atomic_compare_exchange_weak(&record->sets, &count, (uint16_t)(count - 1)))
+    uint16_t count = atomic_load(&connection->sets);
+    while (count > 0 && !atomic_compare_exchange_weak(&connection->sets, &count, (uint16_t)(count - 1)))
         ;
 }
 
-/* Done by the hook below this one: a library behind us may make the call by syscall(2). */
-static __thread bool counted;
-
-void epoll_begin(void)
-{
-    counted = false;
-}
-
-int epoll_changed(int set, int operation, int fd, int result)
-{
-    if (result != 0 || !config.lingers || operation == EPOLL_CTL_MOD || counted)
-        return result;
-    counted = true;
-    struct connection *record = table_find(fd);
-    if (record && tree_enter() && operation == EPOLL_CTL_ADD)
-        added(set, record);
-    else if (record && tree_enter())
-        removed(record);
-    return result;
-}
-
-HOOK int epoll_ctl(int set, int operation, int fd, struct epoll_event *event)
-{
-    epoll_begin();
-    return epoll_changed(set, operation, fd, real(epoll_ctl)(set, operation, fd, event));
-}
-
-bool epoll_forget(int fd, const struct connection *connection)
+bool epoll_sets_forget(int fd, const struct connection *connection)
 {
     int saved = errno;
     int last = atomic_load(&connection->set);

@@ -2,6 +2,7 @@
 
 #include "libc.h"
 
+#include <limits.h>
 #include <sys/mman.h>
 
 enum {
@@ -215,6 +216,16 @@ int table_next(int from, unsigned last)
             return fd;
     }
     return -1;
+}
+
+struct connection *table_next_connection(int *fd)
+{
+    for (; (*fd = table_next(*fd, UINT_MAX)) >= 0; ++*fd) {
+        struct connection *record = table_find(*fd);
+        if (record && record->kind == KIND_CONNECTION)
+            return record;
+    }
+    return NULL;
 }
 
 table_name table_name_of(const struct connection *record)

@@ -12,7 +12,7 @@
  *  - A record is filled before its first word is published, and reused only after table_free(). A word
  * carries the generation of the record that it means, so a word read just before a reuse finds nothing.
  *  - No locks: every function here may be called in signal handlers, and in a fork child whatever the other
- *    threads were doing. In a vfork child none may be called (tree_enter() says so): the memory is the
+ *    threads were doing. In a vfork child none may be called (process_enter() says so): the memory is the
  * parent's.
  *  - The table is a cache: what it says of a descriptor may be stale, and acting on that must be harmless.
  *
@@ -109,6 +109,9 @@ void table_free(struct connection *record);
 
 /* The lowest descriptor in [from, last] that the table knows; -1 if none. */
 int table_next(int from, unsigned last);
+
+/* The next connection at *FD or above, which becomes its descriptor; NULL if there is none. */
+struct connection *table_next_connection(int *fd);
 
 table_name table_name_of(const struct connection *record);
 struct connection *table_named(table_name name);

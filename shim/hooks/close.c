@@ -6,7 +6,7 @@
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
-#include "process/ownership.h"
+#include "process/process.h"
 #include "stdio_buffer.h"
 
 #include <errno.h>
@@ -18,13 +18,13 @@
 
 void ending_of(int fd)
 {
-    if (table_knows(fd) && tree_enter())
+    if (table_knows(fd) && process_enter())
         verdict_close(fd, 0);
 }
 
 bool ending_is_ours(int fd)
 {
-    return linger_holds(fd) && tree_enter();
+    return linger_holds(fd) && process_enter();
 }
 
 HOOK int close(int fd)
@@ -115,10 +115,10 @@ int ending_of_range(close_range_call *call, unsigned first, unsigned last, int f
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
     bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && is_alone()));
-    if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && tree_enter() &&
+    if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && process_enter() &&
         close_range_works(call))
         verdict_close_range(first, last);
-    if (linger_next(0, UINT_MAX) < 0 || !tree_enter())
+    if (linger_next(0, UINT_MAX) < 0 || !process_enter())
         return call(first, last, flags);
     if (flags & CLOSE_RANGE_UNSHARE)
         return close_unshared(call, first, last, flags);
@@ -132,10 +132,10 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
 
 HOOK void closefrom(int low)
 {
-    if (tree_enter())
+    if (process_enter())
         verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     int saved = errno;
-    bool around = linger_next(0, UINT_MAX) >= 0 && tree_enter();
+    bool around = linger_next(0, UINT_MAX) >= 0 && process_enter();
     if (!around || close_around(real(close_range), low < 0 ? 0 : (unsigned)low, UINT_MAX) != 0)
         real(closefrom)(low);
     errno = saved;
@@ -148,7 +148,7 @@ static int stream_ends(FILE *stream)
     int error = 0;
     int fd = fileno(stream);
     errno = saved;
-    if (!table_knows(fd) || !tree_enter())
+    if (!table_knows(fd) || !process_enter())
         return 0;
     size_t unread = stdio_unread(stream);
     /* A lingering connection's FIN goes out before the real call could write it. */

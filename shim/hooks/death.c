@@ -2,28 +2,27 @@
 
 #include "config.h"
 #include "hooks/signals.h"
+#include "judge/event.h"
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <limits.h>
 
-/* A process that was asked to stop and ends, with whatever status, has stopped. */
 static enum event event_of_status(int status)
 {
-    if (tree_stop_noted())
-        return EVENT_STOP;
-    return statuses_has(&config.clean_exits, status) ? EVENT_EXIT : EVENT_EXIT_ERROR;
+    return event_of_death((struct death){.asked_to_stop = process_stop_noted(), .status = status});
 }
 
 void death_by_status(int status)
 {
     int saved = errno;
-    if (tree_has_connections() && tree_enter())
+    if (ownership_has_connections() && process_enter())
         verdict_death(event_of_status(status));
-    if (linger_next(0, UINT_MAX) >= 0 && tree_enter())
+    if (linger_next(0, UINT_MAX) >= 0 && process_enter())
         linger_exit();
     errno = saved;
 }
@@ -31,8 +30,8 @@ void death_by_status(int status)
 /* exit(3) has begun with STATUS; its handlers, which may close connections, are still to run. */
 static void dying_with(int status)
 {
-    if (tree_has_connections() && tree_enter())
-        verdict_dying(event_of_status(status));
+    if (ownership_has_connections() && process_enter())
+        process_note_exit(event_of_status(status));
 }
 
 HOOK void exit(int status)
@@ -70,7 +69,7 @@ HOOK void quick_exit(int status)
 HOOK void abort(void)
 {
     int saved = errno;
-    if (tree_enter() && signals_default_kills(SIGABRT) && tree_has_connections())
+    if (process_enter() && signals_default_kills(SIGABRT) && ownership_has_connections())
         verdict_death(EVENT_CRASH);
     errno = saved;
     real(abort)();
@@ -92,7 +91,7 @@ static void after_handlers(int status, void *unused)
 {
     (void)unused;
     /* What lingers has sent its FIN: what stdio would write only after us must be out before. */
-    if (config.linger.waits && tree_has_connections())
+    if (config.linger.waits && ownership_has_connections())
         (void)fflush(NULL);
     death_by_status(status);
 }

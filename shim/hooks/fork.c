@@ -1,28 +1,28 @@
-#include "hooks/fork.h"
-
 #include "judge/absence.h"
 #include "judge/birth.h"
 #include "judge/launch.h"
 #include "judge/verdict.h"
+#include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <stdarg.h>
 
 HOOK pid_t fork(void)
 {
     verdict_end_deferred();
-    tree_before_fork();
+    ownership_before_fork();
     pid_t pid = real(fork)();
-    tree_after_fork(pid);
+    ownership_after_fork(pid);
     return pid;
 }
 
 HOOK pid_t _Fork(void)
 {
-    tree_before_fork();
+    ownership_before_fork();
     pid_t pid = real(_Fork)();
-    tree_after_fork(pid);
+    ownership_after_fork(pid);
     return pid;
 }
 
@@ -42,12 +42,12 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     if (is_fork && (flags & CLONE_FILES))
         birth_audit(true);
     if (is_fork)
-        tree_before_fork();
+        ownership_before_fork();
     else if (!(flags & CLONE_THREAD))
-        tree_shares_memory();
+        process_shares_memory();
     int pid = real(clone)(run, stack, flags, argument, parent_tid, tls, child_tid);
     if (is_fork)
-        tree_after_fork(pid);
+        ownership_after_fork(pid);
     return pid;
 }
 
@@ -58,11 +58,13 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 HOOK int daemon(int nochdir, int noclose)
 {
     pid_t before = getpid();
-    if (noclose == 0 && tree_enter())
+    if (noclose == 0 && process_enter())
         verdict_close_range(STDIN_FILENO, STDERR_FILENO);
     int result = real(daemon)(nochdir, noclose);
-    if (result == 0)
-        tree_moved(before);
+    if (result == 0) {
+        linger_new_process(getpid());
+        ownership_moved(before);
+    }
     return result;
 }
 

@@ -2,11 +2,12 @@
 
 #include "connection/socket.h"
 #include "judge/birth.h"
-#include "judge/verdict.h"
+#include "judge/protect.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/memory.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <string.h>
@@ -42,7 +43,7 @@ static void leaves(struct pass *out, unsigned message, int fd)
     if (!connection || connection->kind != KIND_CONNECTION)
         return;
     claims_escape();
-    if (!tree_is_ours(connection))
+    if (!ownership_is_ours(connection))
         return;
     if (out->count < PASS_KEPT) {
         out->left[out->count].connection = table_name_of(connection);
@@ -51,7 +52,7 @@ static void leaves(struct pass *out, unsigned message, int fd)
         out->left[out->count++].armed = atomic_load(&connection->flags) & FLAG_ARMED;
     }
     act_disarm(fd, connection);
-    tree_disown(connection);
+    ownership_disown(connection);
 }
 
 static void descriptors_leave(struct pass *out, unsigned message, struct control *control, size_t at,
@@ -92,7 +93,7 @@ void pass_before(struct pass *out, int fd, const struct msghdr *message)
 {
     struct msghdr header;
     out->count = 0;
-    if (!tree_has_connections() || !tree_enter() || !is_unix(fd))
+    if (!ownership_has_connections() || !process_enter() || !is_unix(fd))
         return;
     if (memory_copy(&header, message, sizeof header))
         message_leaves(out, 0, &header);
@@ -102,7 +103,7 @@ void pass_before_many(struct pass *out, int fd, const struct mmsghdr *messages, 
 {
     struct msghdr header;
     out->count = 0;
-    if (!tree_has_connections() || !tree_enter() || !is_unix(fd))
+    if (!ownership_has_connections() || !process_enter() || !is_unix(fd))
         return;
     for (unsigned i = 0; i < count && i < UIO_MAXIOV; i++) { /* as many as the kernel takes */
         if (!memory_copy(&header, &messages[i].msg_hdr, sizeof header))
@@ -117,9 +118,9 @@ void pass_after(const struct pass *out, unsigned sent)
         struct connection *connection = table_named(out->left[i].connection);
         if (out->left[i].message < sent || !connection || table_find(out->left[i].fd) != connection)
             continue;
-        tree_keeps(connection);
+        ownership_undo_disown(connection);
         if (out->left[i].armed)
-            verdict_protect(out->left[i].fd, connection);
+            protect(out->left[i].fd, connection);
     }
 }
 
@@ -159,7 +160,7 @@ static void for_each_right(const struct msghdr *message, void (*act)(int))
 
 static void arrives(int fd)
 {
-    if (tree_enter())
+    if (process_enter())
         birth_adopt(fd, false);
 }
 

@@ -8,6 +8,7 @@
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <linux/seccomp.h>
@@ -18,14 +19,14 @@
 static struct connection *ours(int fd)
 {
     struct connection *record = table_find(fd);
-    return record && tree_enter() ? record : NULL;
+    return record && process_enter() ? record : NULL;
 }
 
 /* A connection that failed may become a listener: it is none any more. */
 static void becomes_listener(int fd, struct connection *record)
 {
-    if (record->kind == KIND_CONNECTION && tree_is_ours(record))
-        tree_gives_up(fd, record);
+    if (record->kind == KIND_CONNECTION && ownership_is_ours(record))
+        ownership_gives_up(fd, record);
     record->kind = KIND_LISTENER;
 }
 
@@ -59,7 +60,7 @@ int option_after_shutdown(int fd, int how, int result)
     if (result != 0 || how == SHUT_RD)
         return result;
     struct connection *connection = ours(fd);
-    if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection)) {
+    if (connection && connection->kind == KIND_CONNECTION && ownership_is_ours(connection)) {
         atomic_fetch_or(&connection->flags, FLAG_SHUT);
         act_disarm(fd, connection);
     }
@@ -157,11 +158,11 @@ HOOK int getsockopt(int fd, int level, int option, void *value, socklen_t *size)
 
 void option_sandbox(void)
 {
-    if (!tree_enter())
+    if (!process_enter())
         return;
     linger_halt();
-    tree_disarm_all();
-    tree_cut();
+    ownership_disarm_all();
+    ownership_cut();
     signals_restore();
     config_degrade(STATE_QUIET);
 }

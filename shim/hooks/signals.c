@@ -1,11 +1,13 @@
 #include "hooks/signals.h"
 
 #include "config.h"
+#include "judge/event.h"
 #include "judge/verdict.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/asked.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -78,10 +80,10 @@ static void on_default(int number, siginfo_t *info, void *context)
 {
     (void)context;
     int saved = errno;
-    if (tree_has_connections() && tree_enter() && tree_is_self())
-        verdict_death(config.stop_signals & BIT(number) ? EVENT_STOP : EVENT_CRASH);
-    if ((config.stop_signals & BIT(number)) && linger_next(0, UINT_MAX) >= 0 && tree_enter() &&
-        tree_is_self())
+    if (ownership_has_connections() && process_enter() && process_is_self())
+        verdict_death(event_of_death((struct death){.signal = number}));
+    if ((config.stop_signals & BIT(number)) && linger_next(0, UINT_MAX) >= 0 && process_enter() &&
+        process_is_self())
         linger_exit();
     die_of(number, info);
     errno = saved;
@@ -97,8 +99,8 @@ static void on_handled(int number, siginfo_t *info, void *context)
         on_default(number, info, context);
         return;
     }
-    if (tree_is_self())
-        tree_note_stop();
+    if (process_is_self())
+        process_note_stop();
     if (action.sa_flags & (int)SA_RESETHAND) {
         /* As the kernel does it: flags and mask stay. */
         struct sigaction none = action;
@@ -187,7 +189,7 @@ HOOK int sigaction(int number, const struct sigaction *action, struct sigaction 
 {
     if (!is_watched(number))
         return real(sigaction)(number, action, old);
-    return tree_enter() ? set(number, action, old) : set_in_vfork_child(number, action, old);
+    return process_enter() ? set(number, action, old) : set_in_vfork_child(number, action, old);
 }
 
 /* The three families of signal(3) differ in flags and mask only. */
@@ -284,9 +286,9 @@ HOOK int siginterrupt(int number, int flag)
 
 static void taken(int number)
 {
-    if (number <= 0 || !asks_to_stop(number) || !is_watched(number) || !tree_enter())
+    if (number <= 0 || !asks_to_stop(number) || !is_watched(number) || !process_enter())
         return;
-    tree_note_stop();
+    process_note_stop();
     if (config.watched && atomic_load(&config.state) != STATE_QUIET)
         asked_note();
 }
@@ -360,8 +362,9 @@ void signals_watch(void)
             watch(number);
 }
 
-void signals_new_process(void)
+void signals_new_process(pid_t pid)
 {
+    (void)pid;
     if (!is_init)
         return;
     is_init = false;

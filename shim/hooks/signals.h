@@ -14,13 +14,14 @@
 #define TRUEFIN_SIGNALS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* For the constructor, after the policy is known and before any thread: watch what the policy needs watched.
  */
 void signals_watch(void);
 
-/* In a new fork child: a child of process 1 dies of default signals again. */
-void signals_new_process(void);
+/* In a new fork child, of process 1, default signals kill again. A step of process_at_birth(). */
+void signals_new_process(pid_t pid);
 
 /*
  * Has the program left signal NUMBER at its default, so that it kills? Then our handler, if it has one, is

@@ -8,10 +8,11 @@
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 bool alone_halt(void)
 {
-    bool halts = linger_has_thread() && tree_enter();
+    bool halts = linger_has_thread() && process_enter();
     if (halts)
         linger_halt();
     return halts;
@@ -28,7 +29,7 @@ int alone_resume(bool halted, int result)
 static int changed_user(bool halted, int result)
 {
     if (result == 0)
-        tree_cut();
+        ownership_cut();
     return alone_resume(halted, result);
 }
 

@@ -1,14 +1,15 @@
-#include "connection/epoll_sets.h"
 #include "hooks/close.h"
 #include "hooks/death.h"
+#include "hooks/epoll.h"
 #include "hooks/exec.h"
-#include "hooks/fork.h"
 #include "hooks/messages.h"
 #include "hooks/option.h"
 #include "hooks/single_thread.h"
 #include "judge/birth.h"
 #include "libc.h"
 #include "process/memory.h"
+#include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <linux/sched.h>
@@ -46,12 +47,12 @@ static long forked(long number, const long a[ARGUMENTS], unsigned long flags)
         birth_audit(true);
     if (flags & CLONE_VM) {
         if (!(flags & CLONE_THREAD))
-            tree_shares_memory();
+            process_shares_memory();
         return pass(number, a);
     }
-    tree_before_fork();
+    ownership_before_fork();
     long pid = pass(number, a);
-    tree_after_fork((pid_t)pid);
+    ownership_after_fork((pid_t)pid);
     return pid;
 }
 

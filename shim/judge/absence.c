@@ -1,11 +1,10 @@
 #include "judge/absence.h"
 
 #include "config.h"
-#include "hooks/fork.h"
 #include "judge/why_absent.h"
 #include "libc.h"
 #include "process/holder.h"
-#include "process/ownership.h"
+#include "process/process.h"
 #include "report/record.h"
 #include "report/sink.h"
 #include "text.h"
@@ -393,7 +392,7 @@ void absence_expect(const struct program *program)
         absent.why = LOADS;
     if (truefin_in_vfork)
         expected = absent;
-    else if (absent.why && tree_enter())
+    else if (absent.why && process_enter())
         say(&absent);
     pthread_setcancelstate(cancellation, NULL);
     errno = saved;

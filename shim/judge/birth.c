@@ -4,16 +4,16 @@
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "connection/table.h"
-#include "judge/verdict.h"
+#include "judge/protect.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 #include "report/record.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
-#include <stdarg.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,7 +27,7 @@ void birth_audit(bool missed_a_close)
     if (!missed_a_close || atomic_load(&config.state) != STATE_ON)
         return;
     config_degrade(STATE_BLIND);
-    tree_disarm_all();
+    ownership_disarm_all();
     record_note("this program closes descriptors where no hook sees it (io_uring, inline system calls, "
                 "CLONE_FILES, RTLD_DEEPBIND): "
                 "nothing is armed any more");
@@ -106,7 +106,7 @@ static void accepted(int listener_fd, int fd)
         facts.port = service_port(listener, listener_fd);
     if (config.asks_peer)
         facts.peer = endpoint_peer(fd).address;
-    verdict_birth(fd, record, &facts);
+    protect_born(fd, record, &facts);
 }
 
 /* What the hook below this one has put into the table, if there is one (birth.h). */
@@ -127,36 +127,16 @@ static bool comes(int fd)
 
 bool birth_wants_again(int fd)
 {
-    return fd < 0 && tree_enter() && linger_gives_room();
+    return fd < 0 && process_enter() && linger_gives_room();
 }
 
 int birth_accepted(int listener, int fd)
 {
     int saved = errno;
-    if (comes(fd) && tree_begin())
+    if (comes(fd) && process_begin())
         accepted(listener, fd);
     errno = saved;
     return fd;
-}
-
-HOOK int accept(int listener, struct sockaddr *address, socklen_t *size)
-{
-    int fd;
-    do {
-        birth_begin();
-        fd = real(accept)(listener, address, size);
-    } while (birth_wants_again(fd));
-    return birth_accepted(listener, fd);
-}
-
-HOOK int accept4(int listener, struct sockaddr *address, socklen_t *size, int flags)
-{
-    int fd;
-    do {
-        birth_begin();
-        fd = real(accept4)(listener, address, size, flags);
-    } while (birth_wants_again(fd));
-    return birth_accepted(listener, fd);
 }
 
 static bool may_be_tcp(int family, int type, int protocol)
@@ -176,20 +156,10 @@ static bool made(int family, int type, int protocol, int fd)
 int birth_made(int family, int type, int protocol, int fd)
 {
     int saved = errno;
-    if (comes(fd) && tree_begin())
+    if (comes(fd) && process_begin())
         birth_audit(made(family, type, protocol, fd));
     errno = saved;
     return fd;
-}
-
-HOOK int socket(int family, int type, int protocol)
-{
-    int fd;
-    do {
-        birth_begin();
-        fd = real(socket)(family, type, protocol);
-    } while (birth_wants_again(fd));
-    return birth_made(family, type, protocol, fd);
 }
 
 /*
@@ -199,9 +169,9 @@ HOOK int socket(int family, int type, int protocol)
 static void disconnected(int fd)
 {
     struct connection *record = table_find(fd);
-    if (!record || record->kind != KIND_CONNECTION || !tree_is_ours(record))
+    if (!record || record->kind != KIND_CONNECTION || !ownership_is_ours(record))
         return;
-    tree_gives_up(fd, record);
+    ownership_gives_up(fd, record);
     act_disarm(fd, record);
     record->kind = KIND_SOCKET;
 }
@@ -212,7 +182,7 @@ static void connects(int fd, struct endpoint peer)
     if (!record || record->kind != KIND_SOCKET)
         return;
     const struct facts facts = {.role = ROLE_CONNECTED, .port = peer.port, .peer = peer.address};
-    verdict_birth(fd, record, &facts);
+    protect_born(fd, record, &facts);
 }
 
 /* A family is two bytes: what is shorter no kernel takes. */
@@ -228,33 +198,19 @@ int birth_connected(int fd, const struct sockaddr *to, socklen_t size, int resul
 {
     int saved = errno;
     bool under_way = result == 0 || saved == EINPROGRESS || saved == EINTR;
-    if (under_way && is_nowhere(to, size) && tree_enter())
+    if (under_way && is_nowhere(to, size) && process_enter())
         disconnected(fd);
-    else if (under_way && endpoint_of(to, size).known && tree_begin())
+    else if (under_way && endpoint_of(to, size).known && process_begin())
         connects(fd, endpoint_of(to, size));
     errno = saved;
     return result;
 }
 
-HOOK int connect(int fd, const struct sockaddr *to, socklen_t size)
-{
-    return birth_connected(fd, to, size, real(connect)(fd, to, size));
-}
-
 int birth_duplicate(int old, int fd)
 {
-    if (fd != old && comes(fd) && tree_enter())
+    if (fd != old && comes(fd) && process_enter())
         birth_audit(table_dup(old, fd));
     return fd;
-}
-
-HOOK int dup(int old)
-{
-    birth_begin();
-    int copy = real(dup)(old);
-    if (copy < 0 && tree_enter() && linger_gives_room())
-        copy = real(dup)(old);
-    return birth_duplicate(old, copy);
 }
 
 int birth_fcntl(int fd, int command, int result)
@@ -262,39 +218,10 @@ int birth_fcntl(int fd, int command, int result)
     return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? birth_duplicate(fd, result) : result;
 }
 
-/* The argument is a pointer or an int by the command (fcntl(2)): as wide as a register either way. */
-static int fcntl_with(int fd, int command, void *argument)
-{
-    birth_begin();
-    int result = real(fcntl)(fd, command, argument);
-    bool duplicates = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
-    if (duplicates && result < 0 && tree_enter() && linger_gives_room())
-        result = real(fcntl)(fd, command, argument);
-    return birth_fcntl(fd, command, result);
-}
-
-HOOK int fcntl(int fd, int command, ...)
-{
-    va_list more;
-    va_start(more, command);
-    void *argument = va_arg(more, void *);
-    va_end(more);
-    return fcntl_with(fd, command, argument);
-}
-
-HOOK int fcntl64(int fd, int command, ...)
-{
-    va_list more;
-    va_start(more, command);
-    void *argument = va_arg(more, void *);
-    va_end(more);
-    return fcntl_with(fd, command, argument);
-}
-
 /* Then no other process can have sent it to us. */
 static bool is_ours_alone(const struct connection *record)
 {
-    return tree_is_ours(record) && !atomic_load(&record->claims) &&
+    return ownership_is_ours(record) && !atomic_load(&record->claims) &&
            !(atomic_load(&record->flags) & FLAG_ADOPTED);
 }
 
@@ -305,13 +232,13 @@ static bool is_ours_alone(const struct connection *record)
 static int twin_of(int fd, bool from_above)
 {
     struct stat wanted;
+    const struct connection *record;
     if (fstat(fd, &wanted) != 0)
         return -1;
-    for (int other = 0; (other = table_next(other, UINT_MAX)) >= 0; other++) {
-        const struct connection *record = table_find(other);
+    for (int other = 0; (record = table_next_connection(&other)); other++) {
         struct stat now;
-        if (other != fd && record && record->kind == KIND_CONNECTION &&
-            (from_above || !is_ours_alone(record)) && fstat(other, &now) == 0 && now.st_ino == wanted.st_ino)
+        if (other != fd && (from_above || !is_ours_alone(record)) && fstat(other, &now) == 0 &&
+            now.st_ino == wanted.st_ino)
             return other;
     }
     return -1;
@@ -326,18 +253,18 @@ static void join(int fd, int twin, bool from_above)
         return;
     atomic_fetch_or(&record->flags, FLAG_PASSED);
     if (!from_above)
-        tree_got(record);
-    if (tree_has_claim(record))
+        ownership_got(record);
+    if (ownership_has_claim(record))
         return;
-    tree_own(record);
-    verdict_protect(fd, record);
+    ownership_takes_over(record);
+    protect(fd, record);
 }
 
 void birth_adopt(int fd, bool from_above)
 {
-    if (!act_is_tcp(fd) || !tree_begin())
+    if (!act_is_tcp(fd) || !process_begin())
         return;
-    int twin = from_above || tree_has_copies() ? twin_of(fd, from_above) : -1;
+    int twin = from_above || ownership_has_copies() ? twin_of(fd, from_above) : -1;
     if (twin >= 0) {
         join(fd, twin, from_above);
         return;
@@ -345,7 +272,7 @@ void birth_adopt(int fd, bool from_above)
     struct endpoint peer = endpoint_peer(fd);
     if (!peer.known) {
         if (!from_above && !act_is_listener(fd))
-            tree_got(NULL);
+            ownership_got(NULL);
         return;
     }
     struct connection *record = table_new(fd, KIND_CONNECTION);
@@ -355,7 +282,7 @@ void birth_adopt(int fd, bool from_above)
     atomic_fetch_or(&record->flags, FLAG_PASSED | (found != FOUND_PLAIN ? FLAG_FOUND_ARMED : 0));
     birth_audit(table_put(fd, record));
     if (from_above && found != FOUND_ARMED_ALONE)
-        tree_adopted(record);
+        ownership_adopted(record);
     const struct facts facts = {.role = ROLE_ACCEPTED, .port = endpoint_local(fd).port, .peer = peer.address};
-    verdict_birth(fd, record, &facts);
+    protect_born(fd, record, &facts);
 }

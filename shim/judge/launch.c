@@ -2,11 +2,11 @@
 
 #include "connection/socket.h"
 #include "connection/table.h"
-#include "hooks/fork.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
 #include "process/ownership.h"
+#include "process/process.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,13 +18,10 @@ enum { STANDARD = 3 }; /* descriptors by which a new program can have a connecti
 /* The descriptor of ours for the socket with this inode, -1 if it is none of ours. */
 static int descriptor_of(ino_t inode)
 {
-    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
-        const struct connection *connection = table_find(fd);
-        struct stat now;
-        if (connection && connection->kind == KIND_CONNECTION && tree_is_ours(connection) &&
-            fstat(fd, &now) == 0 && now.st_ino == inode)
+    struct stat now;
+    for (int fd = 0; ownership_next(&fd); fd++)
+        if (fstat(fd, &now) == 0 && now.st_ino == inode)
             return fd;
-    }
     return -1;
 }
 
@@ -33,7 +30,7 @@ static void gave(int fd, pid_t child, bool released)
     struct connection *connection = table_find(fd);
     if (!connection)
         return;
-    uint32_t claims = tree_claims(connection);
+    uint32_t claims = ownership_claims(connection);
     if (claims)
         claims_add(claims, -child);
     /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
@@ -44,8 +41,8 @@ static void gave(int fd, pid_t child, bool released)
 
 void launch_after(pid_t child, bool released)
 {
-    tree_spawned();
-    if (!tree_has_connections() || !tree_enter())
+    ownership_spawned();
+    if (!ownership_has_connections() || !process_enter())
         return;
     int saved = errno;
     int cancellation;
@@ -99,11 +96,11 @@ static bool is_only_ours(const struct connection *connection)
 }
 
 /* Has no other process a claim to it? Those that leaked it, or hold it by accident, do not count. */
-static bool is_alone(int fd, const struct connection *connection, int32_t pid)
+static bool has_no_other_claimant(int fd, const struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    return tree_is_ours(connection) && (!claims || claims_other(claims, pid, fd, false) == 0) &&
-           !tree_outer_holds(connection, fd);
+    return ownership_is_ours(connection) && (!claims || claims_other(claims, pid, fd, false) == 0) &&
+           !ownership_outer_holds(connection, fd);
 }
 
 /* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
@@ -115,7 +112,7 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
     if (is_only_ours(connection))
         act_disarm(fd, connection);
     else
-        armed = act_release(fd, is_alone(fd, connection, pid));
+        armed = act_release(fd, has_no_other_claimant(fd, connection, pid));
     if (armed)
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
 }
@@ -135,7 +132,7 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
     }
     uint32_t claims = atomic_load(&connection->claims);
     pid_t other = claims ? claims_other(claims, pid, fd, true) : 0;
-    if (other > 0 || tree_outer_holds(connection, fd))
+    if (other > 0 || ownership_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {
         if (act_release(fd, false))
@@ -154,7 +151,7 @@ static void let_go(int fd, struct connection *connection)
         claims_escape();
     if (stays_standard(connection))
         take_along(fd, connection, getpid());
-    else if (tree_is_ours(connection))
+    else if (ownership_is_ours(connection))
         leave_behind(fd, connection, getpid());
 }
 
@@ -170,21 +167,19 @@ static void take_back(int fd, struct connection *connection)
         claims_add(claims, pid);
     if (flags & FLAG_EXEC)
         act_arm(fd, connection);
-    else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && tree_is_ours(connection))
+    else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && ownership_is_ours(connection))
         act_disarm(fd, connection);
 }
 
 /* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
 static void around_exec(void (*act)(int, struct connection *))
 {
-    if (!tree_enter())
+    if (!process_enter())
         return;
     int saved = errno;
-    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
-        struct connection *connection = table_find(fd);
-        if (connection && connection->kind == KIND_CONNECTION)
-            act(fd, connection);
-    }
+    struct connection *connection;
+    for (int fd = 0; (connection = table_next_connection(&fd)); fd++)
+        act(fd, connection);
     errno = saved;
 }
 
@@ -198,7 +193,7 @@ void launch_vforks(void)
 
 static void release_standard(void)
 {
-    for (int fd = 0; tree_has_connections() && fd < STANDARD; fd++)
+    for (int fd = 0; ownership_has_connections() && fd < STANDARD; fd++)
         if (!closes_on_exec(fd) && act_release(fd, false))
             released_standard |= 1U << fd;
 }

@@ -3,7 +3,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "libc.h"
-#include "process/ownership.h"
+#include "process/process.h"
 #include "report/record.h"
 
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ HOOK bool truefin_refuses_write(int fd)
 {
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION || !connection->endings->refuse_write ||
-        !tree_enter())
+        !process_enter())
         return false;
     int saved = errno;
     bool refuses = has_fin(fd) && act_unread(fd) == 0;

@@ -3,51 +3,31 @@
 #include "config.h"
 #include "connection/socket.h"
 #include "judge/birth.h"
+#include "judge/event.h"
 #include "judge/runtime.h"
 #include "judge/unwind.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
+#include "process/process.h"
 #include "report/record.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
-/* The event that exit(3) began with, plus one; 0 while the process lives. Written once, by verdict_dying().
- */
-static _Atomic uint8_t dying;
-
-void verdict_birth(int fd, struct connection *connection, const struct facts *facts)
-{
-    connection->endings = policy_decide(config.policy, facts);
-    connection->kind = KIND_CONNECTION;
-    tree_born(connection);
-    verdict_protect(fd, connection);
-}
-
-void verdict_protect(int fd, struct connection *connection)
-{
-    if (atomic_load(&dying))
-        atomic_fetch_or(&connection->flags, FLAG_LATE);
-    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON &&
-             !config.watched)
-        act_arm(fd, connection);
-}
-
 /* Asks the kernel what is unread only where the answer can matter. */
-static enum event event_of_close(int fd, const struct connection *connection, size_t buffered)
+static enum event event_at(int fd, const struct connection *connection, size_t buffered)
 {
     const struct endings *endings = connection->endings;
-    if (connection->service_signal)
-        return config.stop_signals >> connection->service_signal & 1 ? EVENT_STOP : EVENT_CRASH;
-    if (atomic_load(&dying) && !(atomic_load(&connection->flags) & FLAG_LATE))
-        return (enum event)(atomic_load(&dying) - 1);
-    enum event thrown = unwind_event();
-    if (thrown != EVENT_CLOSE)
-        return thrown;
-    if (endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
-        return EVENT_CLOSE;
+    const enum event event = event_of_close((struct closing){
+        .service_signal = connection->service_signal,
+        .exiting = process_is_exiting() && !(atomic_load(&connection->flags) & FLAG_LATE),
+        .exit = process_exit_event(),
+        .unwinding = unwind_event(),
+    });
+    if (event != EVENT_CLOSE || endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
+        return event;
     return buffered > 0 || act_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
 }
 
@@ -78,7 +58,8 @@ static enum ending ending_of_event(int fd, const struct connection *connection, 
  * it. */
 static enum ending feasible(int fd, const struct connection *connection, enum ending ending, bool time)
 {
-    return ending == ENDING_LINGER && !(time && tree_is_alone(fd, connection)) ? ENDING_FIN : ending;
+    return ending == ENDING_LINGER && !(time && ownership_is_sole_holder(fd, connection)) ? ENDING_FIN
+                                                                                          : ending;
 }
 
 static void end(int fd, struct connection *connection, enum ending ending)
@@ -107,8 +88,9 @@ static int no_cancellation(void)
 /* Is FD this process's only descriptor for it? */
 static bool is_only_descriptor(int fd, const struct connection *connection)
 {
-    for (int other = 0; (other = table_next(other, UINT_MAX)) >= 0; other++)
-        if (other != fd && table_find(other) == connection)
+    const struct connection *found;
+    for (int other = 0; (found = table_next_connection(&other)); other++)
+        if (other != fd && found == connection)
             return false;
     return true;
 }
@@ -117,7 +99,7 @@ static bool is_only_descriptor(int fd, const struct connection *connection)
 static bool death_matters(const uint8_t endings[EVENTS])
 {
     uint8_t close = endings[EVENT_CLOSE];
-    if (tree_stop_noted())
+    if (process_stop_noted())
         return endings[EVENT_STOP] != close;
     return endings[EVENT_EXIT] != close || endings[EVENT_EXIT_ERROR] != close;
 }
@@ -133,7 +115,7 @@ static void leave_to_the_status(int fd)
 {
     enum { ABOVE = 512 };
     struct connection *connection = table_find(fd);
-    if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection) ||
+    if (!connection || connection->kind != KIND_CONNECTION || !ownership_is_ours(connection) ||
         atomic_load(&config.state) == STATE_QUIET || (atomic_load(&connection->flags) & FLAG_DEFERRED) ||
         !death_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
         fin_is_out(fd, connection))
@@ -149,12 +131,12 @@ static void leave_to_the_status(int fd)
 
 void verdict_end_deferred(void)
 {
-    if (!atomic_load(&deferred) || !tree_enter() || !atomic_exchange(&deferred, false))
+    if (!atomic_load(&deferred) || !process_enter() || !atomic_exchange(&deferred, false))
         return;
     int saved = errno;
-    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
-        const struct connection *connection = table_find(fd);
-        if (connection && (atomic_load(&connection->flags) & FLAG_DEFERRED)) {
+    const struct connection *connection;
+    for (int fd = 0; (connection = table_next_connection(&fd)); fd++) {
+        if (atomic_load(&connection->flags) & FLAG_DEFERRED) {
             verdict_close(fd, 0);
             real(close)(fd);
         }
@@ -164,14 +146,14 @@ void verdict_end_deferred(void)
 
 void verdict_close(int fd, size_t buffered)
 {
-    if (!atomic_load(&dying) && runtime_is_dying())
+    if (!process_is_exiting() && runtime_is_dying())
         leave_to_the_status(fd);
     struct connection *connection = table_take(fd);
     if (!connection)
         return;
     int cancellation = no_cancellation();
-    if (connection->kind == KIND_CONNECTION && tree_gives_up(fd, connection))
-        judge(fd, connection, event_of_close(fd, connection, buffered));
+    if (connection->kind == KIND_CONNECTION && ownership_gives_up(fd, connection))
+        judge(fd, connection, event_at(fd, connection, buffered));
     table_free(connection);
     real(pthread_setcancelstate)(cancellation, NULL);
 }
@@ -184,14 +166,8 @@ void verdict_close_range(unsigned first, unsigned last)
         verdict_close(fd, 0);
 }
 
-void verdict_dying(enum event event)
-{
-    uint8_t none = 0;
-    atomic_compare_exchange_strong(&dying, &none, (uint8_t)(event + 1));
-}
-
 /* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
-static bool is_settled(const struct connection *connection, enum event event)
+static bool kernel_will_abort(const struct connection *connection, enum event event)
 {
     return connection->endings->of[event] == ENDING_RST &&
            (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
@@ -200,17 +176,15 @@ static bool is_settled(const struct connection *connection, enum event event)
 
 void verdict_death(enum event event)
 {
-    if (config.watched || !tree_has_connections())
+    if (config.watched || !ownership_has_connections())
         return;
     unsigned count[ENDINGS] = {0};
     int cancellation = no_cancellation();
-    for (int fd = 0; (fd = table_next(fd, UINT_MAX)) >= 0; fd++) {
-        struct connection *connection = table_find(fd);
-        if (!connection || connection->kind != KIND_CONNECTION || !tree_is_ours(connection))
-            continue;
-        if (is_settled(connection, event)) {
+    struct connection *connection;
+    for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
+        if (kernel_will_abort(connection, event)) {
             count[ENDING_RST]++;
-        } else if (tree_gives_up(fd, connection)) {
+        } else if (ownership_gives_up(fd, connection)) {
             enum ending ending =
                 feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
             end(fd, connection, ending);

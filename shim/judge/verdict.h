@@ -1,18 +1,12 @@
 /*
  * The pipeline: a call -> which connection is this? -> which event is this? -> policy decides -> act ->
- * record. All functions keep errno, and may be called in signal handlers; not in a vfork child (tree_enter()
- * comes first).
+ * record. All functions keep errno, and may be called in signal handlers; not in a vfork child
+ * (process_enter() comes first).
  */
 #ifndef TRUEFIN_VERDICT_H
 #define TRUEFIN_VERDICT_H
 
 #include "connection/table.h"
-
-/* A connection has been born on FD: find its rule; arm it if the rule wants a crash to be an abort. */
-void verdict_birth(int fd, struct connection *connection, const struct facts *facts);
-
-/* Arm a connection that is ours, if its rule wants that. */
-void verdict_protect(int fd, struct connection *connection);
 
 /*
  * The program gives up FD. Takes it out of the table; if that was this process's last descriptor for the
@@ -33,11 +27,5 @@ void verdict_end_deferred(void);
 /* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that
  * itself. */
 void verdict_death(enum event event);
-
-/*
- * exit(3) has begun: until verdict_death() comes, a close counts as EVENT, not as a close. The first call
- * wins.
- */
-void verdict_dying(enum event event);
 
 #endif

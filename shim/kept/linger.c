@@ -444,7 +444,7 @@ static bool keep(int fd, const struct connection *connection)
         return no_room();
     if (!is_up())
         return no_room();
-    if (!epoll_forget(fd, connection))
+    if (!epoll_sets_forget(fd, connection))
         return false;
     int copy = duplicate(fd);
     if (copy < 0)
@@ -543,8 +543,9 @@ void linger_exit(void)
     expire(0, true);
 }
 
-void linger_new_process(void)
+void linger_new_process(pid_t pid)
 {
+    (void)pid;
     for (unsigned fd = 0; (int)(fd = (unsigned)linger_next(fd, UINT_MAX)) >= 0; fd++) {
         slot_of((int)fd)->state = FREE;
         CALL4(close, fd, 0, 0, 0);

@@ -16,7 +16,7 @@
  * connection that has lingered longest ends for the new one, as it does where accept(2), socket(2), dup(2) or
  * fcntl(2) find no number. open(2) and most others are made inside libc, where no hook could give them one.
  *
- * All functions keep errno and may be called in signal handlers; none in a vfork child (tree_enter()).
+ * All functions keep errno and may be called in signal handlers; none in a vfork child (process_enter()).
  */
 #ifndef TRUEFIN_LINGER_H
 #define TRUEFIN_LINGER_H
@@ -61,7 +61,8 @@ void linger_resume(void);
 /* The process ends in order: wait, if that is set, for at most TRUEFIN_LINGER_TIME; then end what lingers. */
 void linger_exit(void);
 
-/* In a fork child, before anything else: its copies are not its own, and there is no thread. */
-void linger_new_process(void);
+/* In a fork child, before anything else: its copies are not its own, and there is no thread. A step of
+ * process_at_birth(). */
+void linger_new_process(pid_t pid);
 
 #endif

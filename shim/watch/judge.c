@@ -5,6 +5,7 @@
 #include "connection/socket.h"
 #include "copies.h"
 #include "holders.h"
+#include "judge/event.h"
 #include "listeners.h"
 #include "proc.h"
 #include "report/record.h"
@@ -17,17 +18,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { LAST_SIGNAL = 63 };
-
-/* DESIGN section "Deaths", for a status as wait(2) gives it. */
+/* For a status as wait(2) gives it. */
 static enum event event_of(const struct process *process, int status)
 {
-    int number = status & 0x7f;
-    if (number)
-        return number <= LAST_SIGNAL && (config.stop_signals >> number & 1) ? EVENT_STOP : EVENT_CRASH;
-    if (process->first.asked_to_stop)
-        return EVENT_STOP;
-    return statuses_has(&config.clean_exits, status >> 8) ? EVENT_EXIT : EVENT_EXIT_ERROR;
+    return event_of_death((struct death){
+        .asked_to_stop = process->first.asked_to_stop, .signal = status & 0x7f, .status = status >> 8});
 }
 
 static bool changes(enum event event)
@@ -81,7 +76,7 @@ static void act(int fd, enum ending ending)
     act_end(fd, &as_found, ending);
 }
 
-struct death {
+struct dying {
     pid_t pid;
     int pidfd;
     pid_t thread; /* that is stopped, and still has the descriptors */
@@ -90,7 +85,7 @@ struct death {
 };
 
 /* What is to become of it; and does that, if DOES. */
-static enum ending decide(const struct death *death, const struct socket *socket, bool does)
+static enum ending decide(const struct dying *death, const struct socket *socket, bool does)
 {
     turns_rest();
     int fd = copies_take(death->pidfd, socket->fd);
@@ -103,7 +98,7 @@ static enum ending decide(const struct death *death, const struct socket *socket
 }
 
 /* Is there anything to do? Only then it is worth to look at what all other watched processes have. */
-static bool changes_any(const struct sockets *sockets, const struct death *death)
+static bool changes_any(const struct sockets *sockets, const struct dying *death)
 {
     for (size_t i = 0; i < sockets->count; i++) {
         enum ending ending = decide(death, &sockets->at[i], false);
@@ -116,7 +111,7 @@ static bool changes_any(const struct sockets *sockets, const struct death *death
 /* The same for several processes that share connections and die together, one after the other: of two that
  * are judged in turns the one that comes here first finds that the other one still has them. So nothing rests
  * from here on until all is decided. */
-static void exclude_watched(struct sockets *sockets, const struct death *death)
+static void exclude_watched(struct sockets *sockets, const struct dying *death)
 {
     struct process *process = (struct process *)task_find(death->pid);
     for (size_t i = 0; i < sockets->count; i++)
@@ -126,7 +121,7 @@ static void exclude_watched(struct sockets *sockets, const struct death *death)
         process->first.decided = true;
 }
 
-static void exclude_shared(struct sockets *sockets, const struct death *death)
+static void exclude_shared(struct sockets *sockets, const struct dying *death)
 {
     const pid_t parent = proc_pid(death->thread, "PPid");
     const struct process *process = (struct process *)task_find(death->pid);
@@ -180,7 +175,7 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
 
 void judge_death(const struct process *process, pid_t thread, int status, bool last)
 {
-    struct death death = {.pid = process->first.tid,
+    struct dying death = {.pid = process->first.tid,
                           .pidfd = proc_open(thread, process->first.tid),
                           .thread = thread,
                           .event = event_of(process, status),

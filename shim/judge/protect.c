@@ -1,0 +1,24 @@
+#include "judge/protect.h"
+
+#include "config.h"
+#include "connection/socket.h"
+#include "process/ownership.h"
+#include "process/process.h"
+
+void protect_born(int fd, struct connection *connection, const struct facts *facts)
+{
+    connection->endings = policy_decide(config.policy, facts);
+    connection->kind = KIND_CONNECTION;
+    ownership_born(connection);
+    protect(fd, connection);
+}
+
+/* What is born once exit(3) has begun is ended by a close, not by the exit. */
+void protect(int fd, struct connection *connection)
+{
+    if (process_is_exiting())
+        atomic_fetch_or(&connection->flags, FLAG_LATE);
+    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON &&
+             !config.watched)
+        act_arm(fd, connection);
+}

@@ -1,0 +1,142 @@
+#include "process/process.h"
+
+#include "config.h"
+#include "libc.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { STEPS = 4 };
+
+/* Reads as zeros in a fork child (madvise(2), MADV_WIPEONFORK); shared with a vfork child. */
+struct owner {
+    _Atomic int32_t pid; /* 0: a fork child that has not become itself yet; -1: it does so at this moment */
+};
+
+static struct {
+    _Atomic(struct owner *) owner; /* NULL before the first birth */
+    _Atomic bool stop_noted;
+    _Atomic bool asks_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
+    _Atomic uint8_t exit;  /* the event that exit(3) began with, plus one; 0 while the process lives */
+    process_step *steps[STEPS];
+    unsigned count;
+} process;
+
+__thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
+
+void process_at_birth(process_step *step)
+{
+    process.steps[process.count++] = step;
+}
+
+pid_t process_pid(void)
+{
+    return atomic_load(&atomic_load(&process.owner)->pid);
+}
+
+/* A fork child's first step: from here on the table is its own. */
+static void become(struct owner *owner)
+{
+    int32_t none = 0;
+    if (!atomic_compare_exchange_strong(&owner->pid, &none, -1))
+        return;
+    process.stop_noted = false;
+    process.asks_pid = false;
+    const pid_t pid = getpid();
+    for (unsigned i = 0; i < process.count; i++)
+        process.steps[i](pid);
+    atomic_store(&owner->pid, pid);
+}
+
+bool process_is_self(void)
+{
+    const struct owner *owner = atomic_load(&process.owner);
+    return !owner || atomic_load(&owner->pid) == getpid();
+}
+
+/* In the child of a vfork, before the constructor, in a sandbox: no. */
+static bool may_act(void)
+{
+    const uint8_t state = atomic_load(&config.state);
+    return !truefin_in_vfork && (state == STATE_ON || state == STATE_BLIND);
+}
+
+bool process_enter(void)
+{
+    if (!may_act())
+        return false;
+    struct owner *owner = atomic_load(&process.owner);
+    if (!owner)
+        return true;
+    if (atomic_load(&owner->pid) == 0)
+        become(owner);
+    if (atomic_load(&owner->pid) <= 0)
+        return false;
+    return !atomic_load(&process.asks_pid) || process_is_self();
+}
+
+bool process_begin(void)
+{
+    if (atomic_load(&process.owner) || !may_act())
+        return process_enter();
+    int saved = errno;
+    libc_resolve();
+    struct owner *owner =
+        mmap(NULL, sizeof *owner, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct owner *first = NULL;
+    if (owner != MAP_FAILED) {
+        owner->pid = getpid();
+        if (madvise(owner, sizeof *owner, MADV_WIPEONFORK) != 0 ||
+            !atomic_compare_exchange_strong(&process.owner, &first, owner))
+            munmap(owner, sizeof *owner);
+    }
+    errno = saved;
+    return atomic_load(&process.owner) != NULL && process_enter();
+}
+
+void process_shares_memory(void)
+{
+    atomic_store(&process.asks_pid, true);
+}
+
+bool process_moved(void)
+{
+    struct owner *owner = atomic_load(&process.owner);
+    if (owner)
+        atomic_store(&owner->pid, getpid());
+    return owner != NULL;
+}
+
+void process_is_child_of(pid_t forker)
+{
+    struct owner *owner = atomic_load(&process.owner);
+    if (owner && atomic_load(&owner->pid) == forker)
+        atomic_store(&owner->pid, 0);
+}
+
+void process_note_stop(void)
+{
+    atomic_store(&process.stop_noted, true);
+}
+
+bool process_stop_noted(void)
+{
+    return atomic_load(&process.stop_noted);
+}
+
+void process_note_exit(enum event event)
+{
+    uint8_t none = 0;
+    atomic_compare_exchange_strong(&process.exit, &none, (uint8_t)(event + 1));
+}
+
+bool process_is_exiting(void)
+{
+    return atomic_load(&process.exit) != 0;
+}
+
+enum event process_exit_event(void)
+{
+    return (enum event)(atomic_load(&process.exit) - 1);
+}
