@@ -2,15 +2,8 @@
  * The lingering close: what the peer still sends after our FIN is discarded until its own FIN, so that no
  * late byte makes the kernel send an RST, which could destroy what the peer has not read yet.
  *
- *     close():   kept = a duplicate at a high number; shutdown(kept, SHUT_WR); add it to our epoll set
- *     thread:    discard what arrives ... FIN, error, time or bytes used up: close(kept)
- *
- * The thread is started when there is something to keep and ends when there is nothing. It runs no code of
- * libc's and has no thread-local data, so starting it allocates nothing and takes no lock: a close in a
- * signal handler may do it. It never keeps a process alive.
- *
- * State: one slot for each number that a duplicate can have, so the kernel is who hands out slots. A slot is
- * changed by compare-and-swap; who made it BUSY alone acts on the duplicate. Written by linger.c alone.
+ *     close():   a duplicate at a high number (slots.h); shutdown(it, SHUT_WR); watched by a thread (thread.h)
+ *     thread:    discard what arrives ... FIN, error, time or bytes used up: close it
  *
  * At most a sixteenth of RLIMIT_NOFILE is kept, so that the program never lacks the numbers: beyond that the
  * connection that has lingered longest ends for the new one, as it does where accept(2), socket(2), dup(2) or

@@ -1,12 +1,14 @@
 /*
  * System calls without libc: the result is the kernel's own, an error is -errno, and errno is left alone. For
- * linger.c, whose thread has no thread-local data. Safe wherever the call itself is.
+ * the thread of kept/, which has no thread-local data. Safe wherever the call itself is.
  */
 #ifndef TRUEFIN_RAW_H
 #define TRUEFIN_RAW_H
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 /* What runs in that thread may not be instrumented: the sanitizers keep their state in thread-local data. */
 #define BARE __attribute__((no_sanitize("address", "thread", "undefined")))
@@ -38,6 +40,25 @@ BARE static inline long raw_call(long number, long a, long b, long c, long d, lo
     (void)number, (void)a, (void)b, (void)c, (void)d, (void)e, (void)f;
     return -ENOSYS; /* nothing lingers there */
 #endif
+}
+
+#define CALL6(number, a, b, c, d, e, f)                                                                      \
+    raw_call(SYS_##number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
+#define CALL4(number, a, b, c, d) CALL6(number, a, b, c, d, 0, 0)
+
+/* Milliseconds, monotonic, modulo 2^32 (clock_gettime(2)). */
+BARE static inline uint32_t raw_now(void)
+{
+    struct timespec time; /* without an initialiser, of which a compiler may make a call of memset */
+    time.tv_sec = 0;
+    time.tv_nsec = 0;
+    CALL4(clock_gettime, CLOCK_MONOTONIC, &time, 0, 0);
+    return (uint32_t)((uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000);
+}
+
+BARE static inline void raw_yield(void)
+{
+    CALL4(sched_yield, 0, 0, 0, 0);
 }
 
 #endif

@@ -1,0 +1,206 @@
+#include "kept/slots.h"
+
+#include "config.h"
+#include "connection/socket.h"
+#include "kept/raw.h"
+#include "libc.h"
+#include "report/record.h"
+
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/resource.h>
+
+enum {
+    HIGHEST_BASE = 8192, /* the first slot's number where RLIMIT_NOFILE allows */
+    TRIES = 64,          /* connections that may end by themselves while the oldest is looked for */
+    DISCARD_CALLS = 16,  /* a peer that sends as fast as we discard must not hold the others */
+};
+
+struct slots slots;
+static struct slot at[SLOTS] COLD;
+
+/*
+ * The slots in the order in which they were taken, so that the oldest is found without a search: the slot of
+ * turn N is at N modulo SLOTS. One that has ended meanwhile, or has another turn since, is passed over.
+ */
+static struct {
+    _Atomic uint32_t next;   /* turn */
+    _Atomic uint32_t oldest; /* turn */
+    _Atomic uint16_t slot[SLOTS];
+} ages COLD;
+
+BARE struct slot *slots_at(int fd)
+{
+    int base = slots.base;
+    return base && fd >= base && fd < base + SLOTS ? &at[fd - base] : NULL;
+}
+
+BARE int slots_next(unsigned from, unsigned last)
+{
+    int base = slots.base;
+    int end = slots.highest;
+    if (!base || from > (unsigned)end)
+        return -1;
+    if (last < (unsigned)end)
+        end = (int)last;
+    for (int fd = (int)from < base ? base : (int)from; fd <= end; fd++)
+        if (at[fd - base].state != SLOT_FREE)
+            return fd;
+    return -1;
+}
+
+BARE bool slots_take(struct slot *slot)
+{
+    for (int i = 0; i < SLOTS_PATIENCE; i++) {
+        uint32_t seen = SLOT_KEPT;
+        if (atomic_compare_exchange_strong(&slot->state, &seen, SLOT_BUSY))
+            return true;
+        if (seen != SLOT_BUSY)
+            return false;
+        raw_yield();
+    }
+    return false;
+}
+
+BARE void slots_gone(void)
+{
+    if (atomic_fetch_sub(&slots.kept, 1) == 1)
+        CALL4(futex, &slots.kept, FUTEX_WAKE_PRIVATE, INT_MAX, 0);
+}
+
+/* MSG_TRUNC discards without copying (tcp(7)). */
+BARE enum slot_outcome slots_discard(int fd, struct slot *slot)
+{
+    for (int i = 0; i < DISCARD_CALLS; i++) {
+        long size =
+            CALL6(recvfrom, fd, act_discarded, sizeof act_discarded, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+        if (size == -EAGAIN || size == -EINTR)
+            return SLOT_WAITS;
+        if (size <= 0)
+            return SLOT_ENDED;
+        if ((uint64_t)size >= slot->left)
+            return SLOT_LIMIT;
+        slot->left -= (uint64_t)size;
+    }
+    return SLOT_WAITS;
+}
+
+/*
+ * The caller has taken it. Out of the set first: a copy in another process would keep it there, and an answer
+ * says that the number still is what we put there. Free before it is closed: then the number may come back at
+ * once.
+ */
+BARE void slots_end(int fd, struct slot *slot, enum slot_outcome outcome)
+{
+    static const struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    if (outcome == SLOT_LIMIT)
+        atomic_fetch_add(&record_limits, 1);
+    if (outcome == SLOT_LIMIT && config.linger.end == ENDING_RST)
+        CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort, 0);
+    bool ours = CALL4(epoll_ctl, slots.set, EPOLL_CTL_DEL, fd, NULL) == 0;
+    slot->state = SLOT_FREE;
+    if (ours)
+        CALL4(close, fd, 0, 0, 0);
+    slots_gone();
+}
+
+/* Ends whatever's time is used up by THEN; all, if ALL. What is in the queue goes first: unread it would make
+ * an RST. */
+BARE void slots_expire(uint32_t then, bool all)
+{
+    for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct slot *slot = slots_at((int)fd);
+        if (slot->state == SLOT_SET || !(all || (int32_t)(then - slot->ends) >= 0) || !slots_take(slot))
+            continue;
+        enum slot_outcome outcome = slots_discard((int)fd, slot);
+        slots_end((int)fd, slot, outcome == SLOT_WAITS && !all ? SLOT_LIMIT : SLOT_ENDED);
+    }
+}
+
+/*
+ * A number for one of our descriptors, with a slot of its own, from a quarter of RLIMIT_NOFILE upwards; -1 if
+ * there is no room. The last quarter is left to a program that has used up the rest.
+ */
+int slots_duplicate(int fd)
+{
+    struct rlimit limit = {0};
+    if (CALL4(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0)
+        return -1;
+    const rlim_t most = limit.rlim_cur < INT_MAX ? limit.rlim_cur : INT_MAX;
+    int none = 0;
+    atomic_compare_exchange_strong(&slots.base, &none,
+                                   most / 4 < HIGHEST_BASE ? (int)(most / 4) + 1 : HIGHEST_BASE);
+    int copy = (int)CALL4(fcntl, fd, F_DUPFD_CLOEXEC, slots.base, 0);
+    if (copy < 0)
+        return -1;
+    if (!slots_at(copy) || (rlim_t)copy >= most / 4 * 3) {
+        CALL4(close, copy, 0, 0, 0);
+        return -1;
+    }
+    int highest = slots.highest;
+    while (highest < copy && !atomic_compare_exchange_weak(&slots.highest, &highest, copy))
+        ;
+    return copy;
+}
+
+/* Of one that is KEPT: before, its turn could pass unused. If it has ended already, whoever has the slot now
+ * is only taken for younger. */
+static void queue(int fd)
+{
+    const uint32_t turn = atomic_fetch_add(&ages.next, 1);
+    slots_at(fd)->turn = turn;
+    ages.slot[turn % SLOTS] = (uint16_t)(fd - slots.base);
+}
+
+void slots_put(int fd, uint32_t milliseconds, uint64_t bytes)
+{
+    struct slot *slot = slots_at(fd);
+    slot->ends = raw_now() + milliseconds;
+    slot->left = bytes;
+    slot->state = SLOT_KEPT;
+    queue(fd);
+}
+
+/* Any connection that is kept; -1 if there is none. A search. */
+static int any_kept(void)
+{
+    for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++)
+        if (slots_at((int)fd)->state == SLOT_KEPT)
+            return (int)fd;
+    return -1;
+}
+
+/*
+ * Takes the turn of the kept connection that has lingered longest; -1 if none is kept. Any of them, where
+ * more than SLOTS have come and gone since it came.
+ */
+static int oldest(void)
+{
+    uint32_t turn = ages.oldest;
+    while (turn != ages.next) {
+        uint32_t skip = ages.next - turn > SLOTS ? ages.next - SLOTS : turn;
+        if (!atomic_compare_exchange_weak(&ages.oldest, &turn, skip + 1))
+            continue;
+        const int index = ages.slot[skip % SLOTS];
+        if (at[index].turn == skip && at[index].state != SLOT_FREE && at[index].state != SLOT_SET)
+            return slots.base + index;
+        turn = ages.oldest;
+    }
+    return any_kept();
+}
+
+/* One that ends of itself at this moment is as good as ended: then the next one is. */
+bool slots_end_oldest(void)
+{
+    for (int i = 0; i < TRIES; i++) {
+        int fd = oldest();
+        if (fd < 0)
+            return false;
+        if (!slots_take(slots_at(fd)))
+            continue;
+        slots_discard(fd, slots_at(fd));
+        slots_end(fd, slots_at(fd), SLOT_ENDED);
+        return true;
+    }
+    return false;
+}

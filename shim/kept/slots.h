@@ -1,0 +1,84 @@
+/*
+ * The connections that outlive the program's close, each a duplicate at a high number: one slot for each
+ * number that a duplicate can have, so the kernel is who hands out slots.
+ *
+ *                          slots_take()
+ *     FREE --> KEPT <---------------------> BUSY --> FREE
+ *       |  slots_put()                        slots_end()
+ *       +----> SET      our own epoll set, while there is a thread
+ *
+ * A slot is changed by compare-and-swap; who made it BUSY alone acts on the duplicate.
+ *
+ * All keep errno, and are safe in signal handlers and in the thread of thread.c, which has no thread-local
+ * data; none in a vfork child.
+ */
+#ifndef TRUEFIN_SLOTS_H
+#define TRUEFIN_SLOTS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+    SLOTS = 65536,         /* so many can be kept at most */
+    SLOTS_PATIENCE = 10000 /* yields; what is waited for is a handful of system calls in another thread */
+};
+
+enum slot_state { SLOT_FREE, SLOT_KEPT, SLOT_BUSY, SLOT_SET /* our epoll set */ };
+
+struct slot {
+    _Atomic uint32_t state;
+    _Atomic uint32_t ends; /* milliseconds, monotonic, modulo 2^32 */
+    _Atomic uint64_t left; /* bytes that may still be discarded */
+    _Atomic uint32_t turn; /* its place in the order of keeping: slots_queue() */
+};
+
+/* Why a connection is kept no longer, if it is not. */
+enum slot_outcome {
+    SLOT_WAITS,
+    SLOT_ENDED, /* by the peer, or because the program or its exit wants it so: never an abort */
+    SLOT_LIMIT,
+};
+
+/* The slots are one per process; thread.c and linger.c share this with slots.c. */
+struct slots {
+    _Atomic int base;      /* the number of the first slot; 0 before the first connection is kept */
+    _Atomic int highest;   /* no number above it was ever kept */
+    _Atomic int set;       /* our epoll set, while the thread is there */
+    _Atomic uint32_t kept; /* connections that are kept or on their way; the thread leaves only at 0 */
+};
+
+extern struct slots slots;
+
+/* NULL for a number that no slot is for. */
+struct slot *slots_at(int fd);
+
+/* The lowest number in [from, last] that is ours; -1 if there is none. */
+int slots_next(unsigned from, unsigned last);
+
+/* A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. Two or three
+ * calls. */
+int slots_duplicate(int fd);
+
+/* What stands at FD is kept from now on, until it has used up MILLISECONDS or BYTES. */
+void slots_put(int fd, uint32_t milliseconds, uint64_t bytes);
+
+/* From now on the caller alone acts on it. False if nothing is kept there (any more). */
+bool slots_take(struct slot *slot);
+
+/* Discards what has arrived. The caller has taken the slot. */
+enum slot_outcome slots_discard(int fd, struct slot *slot);
+
+/* Ends what the caller has taken. */
+void slots_end(int fd, struct slot *slot, enum slot_outcome outcome);
+
+/* Ends whatever's time is used up by THEN; all, if ALL. */
+void slots_expire(uint32_t then, bool all);
+
+/* One that was counted in `kept` is not kept, or no longer. */
+void slots_gone(void);
+
+/* Ends the one that has been kept longest. False if there is none. */
+bool slots_end_oldest(void);
+
+#endif
