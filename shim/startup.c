@@ -6,13 +6,13 @@
 #include "judge/absence.h"
 #include "judge/birth.h"
 #include "judge/refuse.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "process/holder.h"
 #include "process/ownership.h"
 #include "process/process.h"
 #include "report/setup.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ static void adopt_inherited(void)
 /* Inert, we end nothing: what a process above us armed must not reach the program so. */
 __attribute__((constructor)) static void start(void)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (setup_read()) {
         const char *watcher = config_variable("TRUEFIN_WATCH");
         config.watched = watcher && holder_traced_by(watcher);
@@ -57,7 +57,6 @@ __attribute__((constructor)) static void start(void)
             refuse_check();
     } else {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-            act_release(fd, false);
+            socket_release(fd, false);
     }
-    errno = saved;
 }

@@ -1,6 +1,7 @@
 #include "connection/endpoint.h"
 
-#include <errno.h>
+#include "keep_errno.h"
+
 #include <netinet/in.h>
 #include <string.h>
 
@@ -28,11 +29,10 @@ struct endpoint endpoint_of(const struct sockaddr *from, socklen_t size)
 
 static struct endpoint ask(int fd, int (*call)(int, struct sockaddr *, socklen_t *))
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct sockaddr_storage name = {.ss_family = AF_UNSPEC};
     socklen_t size = sizeof name;
     call(fd, (struct sockaddr *)&name, &size);
-    errno = saved;
     return endpoint_of((struct sockaddr *)&name, sizeof name);
 }
 

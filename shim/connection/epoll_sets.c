@@ -1,8 +1,8 @@
 #include "connection/epoll_sets.h"
 
+#include "keep_errno.h"
 #include "libc.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 
 enum { SETS = 64 }; /* a program with more of them at once gets no lingering for what is in several */
@@ -36,7 +36,7 @@ void epoll_sets_removed(struct connection *connection)
 
 bool epoll_sets_forget(int fd, const struct connection *connection)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     int last = atomic_load(&connection->set);
     unsigned left = atomic_load(&connection->sets);
     if (left > 0 && real(epoll_ctl)(last, EPOLL_CTL_DEL, fd, NULL) == 0)
@@ -45,6 +45,5 @@ bool epoll_sets_forget(int fd, const struct connection *connection)
         if (atomic_load(&sets[i]) != last + 1 &&
             real(epoll_ctl)(atomic_load(&sets[i]) - 1, EPOLL_CTL_DEL, fd, NULL) == 0)
             left--;
-    errno = saved;
     return left == 0;
 }

@@ -1,6 +1,7 @@
 #include "connection/socket.h"
 
 #include "config.h"
+#include "keep_errno.h"
 #include "libc.h"
 
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <sys/syscall.h>
 
 enum {
-    MARK = 21076,       /* seconds: the mark of act_release, a time that nobody sets */
+    MARK = 21076,       /* seconds: the mark of socket_release, a time that nobody sets */
     MARK_ALONE = 21077, /* the same */
     DRAIN_CALLS = 256,  /* a peer that sends as fast as we discard must not hold us */
 };
@@ -41,17 +42,16 @@ static bool own_abort(const struct connection *connection)
     return (atomic_load(&connection->flags) & FLAG_LINGER_ON) && connection->linger_seconds == 0;
 }
 
-void act_arm(int fd, struct connection *connection)
+void socket_arm(int fd, struct connection *connection)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (!quiet() && set_linger(fd, true, 0))
         atomic_fetch_or(&connection->flags, FLAG_ARMED);
-    errno = saved;
 }
 
-void act_disarm(int fd, struct connection *connection)
+void socket_disarm(int fd, struct connection *connection)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     uint16_t flags = atomic_load(&connection->flags);
     /* Another process may have armed what we share with it. */
     bool maybe_armed = (flags & (FLAG_ARMED | FLAG_FOUND_ARMED)) || atomic_load(&connection->claims);
@@ -60,16 +60,15 @@ void act_disarm(int fd, struct connection *connection)
             set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
         atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_ARMED);
     }
-    errno = saved;
 }
 
-char act_discarded[ACT_DISCARDED_SIZE] COLD;
+char socket_discarded[SOCKET_DISCARDED_SIZE] COLD;
 
 /* MSG_TRUNC discards without copying (tcp(7)). False at the peer's FIN, and after an error. */
 static bool drain(int fd)
 {
     for (int i = 0; i < DRAIN_CALLS; i++) {
-        ssize_t size = real(recv)(fd, act_discarded, sizeof act_discarded, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t size = real(recv)(fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT);
         if (size <= 0)
             return size < 0 && errno == EAGAIN;
     }
@@ -81,42 +80,40 @@ static bool end_with_fin(int fd, struct connection *connection)
     if (own_abort(connection))
         set_linger(fd, false, 0);
     else
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
     return drain(fd);
 }
 
-bool act_end(int fd, struct connection *connection, enum ending ending)
+bool socket_end(int fd, struct connection *connection, enum ending ending)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     bool goes_on = false;
     if (quiet())
         return false;
     if (ending == ENDING_KEEP)
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
     else if (ending == ENDING_RST)
-        act_arm(fd, connection);
+        socket_arm(fd, connection);
     else
         goes_on = end_with_fin(fd, connection);
-    errno = saved;
     return goes_on;
 }
 
 static int queue_of(int fd, unsigned long request)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     int bytes = 0;
     if (quiet() || ioctl(fd, request, &bytes) != 0)
         bytes = 0;
-    errno = saved;
     return bytes;
 }
 
-int act_unread(int fd)
+int socket_unread(int fd)
 {
     return queue_of(fd, SIOCINQ);
 }
 
-int act_unsent(int fd)
+int socket_unsent(int fd)
 {
     return queue_of(fd, SIOCOUTQ);
 }
@@ -124,31 +121,30 @@ int act_unsent(int fd)
 /* -1 if it has none. */
 static int socket_option(int fd, int name)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     int value = -1;
     if (quiet() || !get_option(fd, SOL_SOCKET, name, &value, sizeof value))
         value = -1;
-    errno = saved;
     return value;
 }
 
-bool act_is_tcp(int fd)
+bool socket_is_tcp(int fd)
 {
     int protocol = socket_option(fd, SO_PROTOCOL);
     return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
 }
 
-int act_family(int fd)
+int socket_family(int fd)
 {
     return socket_option(fd, SO_DOMAIN);
 }
 
-bool act_is_listener(int fd)
+bool socket_is_listener(int fd)
 {
     return socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
-bool act_fin_sent(int fd)
+bool socket_fin_sent(int fd)
 {
     int saved = errno;
     struct tcp_info info = {0};
@@ -175,35 +171,32 @@ static struct linger get_linger(int fd)
     return linger;
 }
 
-struct linger act_linger(int fd)
+struct linger socket_linger(int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct linger linger = get_linger(fd);
-    errno = saved;
     return linger;
 }
 
-bool act_release(int fd, bool alone)
+bool socket_release(int fd, bool alone)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct linger linger = get_linger(fd);
     bool armed = linger.l_onoff && linger.l_linger == 0;
     if (armed) {
         set_linger(fd, true, alone ? MARK_ALONE : MARK);
         set_linger(fd, false, 0);
     }
-    errno = saved;
     return armed;
 }
 
-void act_unrelease(int fd)
+void socket_undo_release(int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     set_linger(fd, true, 0);
-    errno = saved;
 }
 
-/* With a mark and still on, it is on its way through act_release() in the process above. */
+/* With a mark and still on, it is on its way through socket_release() in the process above. */
 static enum found find(struct linger linger)
 {
     if (linger.l_linger == MARK_ALONE)
@@ -211,15 +204,14 @@ static enum found find(struct linger linger)
     return linger.l_linger == MARK || (linger.l_onoff && linger.l_linger == 0) ? FOUND_ARMED : FOUND_PLAIN;
 }
 
-enum found act_learn_linger(int fd, struct connection *connection)
+enum found socket_learn_linger(int fd, struct connection *connection)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct linger linger = get_linger(fd);
     enum found found = find(linger);
     if (found == FOUND_PLAIN)
         connection->linger_seconds = linger.l_linger;
     if (found == FOUND_PLAIN && linger.l_onoff)
         atomic_fetch_or(&connection->flags, FLAG_LINGER_ON);
-    errno = saved;
     return found;
 }

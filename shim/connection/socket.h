@@ -13,10 +13,10 @@
 
 /* SO_LINGER {1,0}: from now on the last close is an abort, whoever makes it (socket(7), tcp_close in
  * net/ipv4/tcp.c). */
-void act_arm(int fd, struct connection *connection);
+void socket_arm(int fd, struct connection *connection);
 
 /* Put the program's own linger back. No call if nobody can have armed the connection. */
-void act_disarm(int fd, struct connection *connection);
+void socket_disarm(int fd, struct connection *connection);
 
 /*
  * FD may be about to reach a program that does not know us: if it is armed, disarm it, and leave a mark by
@@ -25,41 +25,41 @@ void act_disarm(int fd, struct connection *connection);
  * has a claim to it, and the mark says so. True if it was armed. For a vfork child, who has no table: at most
  * three calls.
  */
-bool act_release(int fd, bool alone);
+bool socket_release(int fd, bool alone);
 
-/* Arm again what act_release disarmed, for its exec failed. */
-void act_unrelease(int fd);
+/* Arm again what socket_release disarmed, for its exec failed. */
+void socket_undo_release(int fd);
 
 /*
  * Where recv(2) with MSG_TRUNC says that it puts what it discards: TCP writes nothing there, and no page of
  * it is touched. A null pointer would do for the kernel, but not for tools that look at arguments (valgrind).
  */
-enum { ACT_DISCARDED_SIZE = 1 << 18 };
-extern char act_discarded[ACT_DISCARDED_SIZE];
+enum { SOCKET_DISCARDED_SIZE = 1 << 18 };
+extern char socket_discarded[SOCKET_DISCARDED_SIZE];
 
 /* Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
  * FIN and the peer may still send. */
-bool act_end(int fd, struct connection *connection, enum ending ending);
+bool socket_end(int fd, struct connection *connection, enum ending ending);
 
 /* Bytes that were received and not read (SIOCINQ), or sent and not acknowledged (SIOCOUTQ); 0 if unknown.
  * tcp(7). */
-int act_unread(int fd);
-int act_unsent(int fd);
+int socket_unread(int fd);
+int socket_unsent(int fd);
 
 /* Is FD a TCP or MPTCP socket? One getsockopt(SO_PROTOCOL). */
-bool act_is_tcp(int fd);
+bool socket_is_tcp(int fd);
 
 /* Its family (SO_DOMAIN), -1 if it is no socket. One getsockopt. */
-int act_family(int fd);
+int socket_family(int fd);
 
 /* Is FD, a TCP socket, a listener? One getsockopt(SO_ACCEPTCONN). */
-bool act_is_listener(int fd);
+bool socket_is_listener(int fd);
 
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
-bool act_fin_sent(int fd);
+bool socket_fin_sent(int fd);
 
 /* SO_LINGER as the kernel has it; zeros if it cannot be asked. One getsockopt. */
-struct linger act_linger(int fd);
+struct linger socket_linger(int fd);
 
 /* How a socket came to us. */
 enum found {
@@ -73,6 +73,6 @@ enum found {
  * socket that came from another process is taken for ours, for programs that set it themselves do not pass
  * such sockets on.
  */
-enum found act_learn_linger(int fd, struct connection *connection);
+enum found socket_learn_linger(int fd, struct connection *connection);
 
 #endif

@@ -4,6 +4,7 @@
 #include "connection/table.h"
 #include "judge/birth.h"
 #include "judge/verdict.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/process.h"
@@ -16,24 +17,24 @@
 #include <sys/resource.h>
 #include <sys/single_threaded.h>
 
-void ending_of(int fd)
+void close_begins(int fd)
 {
     if (table_knows(fd) && process_enter())
         verdict_close(fd, 0);
 }
 
-bool ending_is_ours(int fd)
+bool close_is_of_kept(int fd)
 {
     return linger_holds(fd) && process_enter();
 }
 
 HOOK int close(int fd)
 {
-    if (ending_is_ours(fd)) {
+    if (close_is_of_kept(fd)) {
         errno = EBADF;
         return -1;
     }
-    ending_of(fd);
+    close_begins(fd);
     return real(close)(fd);
 }
 
@@ -48,12 +49,12 @@ static bool will_replace(int from, int number)
     return !table_find(number) || getrlimit(RLIMIT_NOFILE, &limit) != 0 || (rlim_t)number < limit.rlim_cur;
 }
 
-void ending_before_dup(int old, int new, int flags)
+void close_before_dup(int old, int new, int flags)
 {
     int saved = errno;
     if (!(flags & ~O_CLOEXEC) && (table_knows(new) || linger_holds(new)) && will_replace(old, new)) {
-        ending_of(new);
-        if (ending_is_ours(new))
+        close_begins(new);
+        if (close_is_of_kept(new))
             linger_give_up(new);
     }
     errno = saved;
@@ -62,22 +63,21 @@ void ending_before_dup(int old, int new, int flags)
 
 HOOK int dup2(int old, int new)
 {
-    ending_before_dup(old, new, 0);
+    close_before_dup(old, new, 0);
     return birth_duplicate(old, real(dup2)(old, new));
 }
 
 HOOK int dup3(int old, int new, int flags)
 {
-    ending_before_dup(old, new, flags);
+    close_before_dup(old, new, flags);
     return birth_duplicate(old, real(dup3)(old, new, flags));
 }
 
 /* Kernels before 5.9, and some filters, refuse close_range(2): ask with a range that holds nothing. */
 static bool close_range_works(close_range_call *call)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     bool works = call(UINT_MAX, UINT_MAX, 0) == 0;
-    errno = saved;
     return works;
 }
 
@@ -111,7 +111,7 @@ static int close_unshared(close_range_call *call, unsigned first, unsigned last,
     return result;
 }
 
-int ending_of_range(close_range_call *call, unsigned first, unsigned last, int flags)
+int close_range_begins(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
     bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && is_alone()));
@@ -127,18 +127,17 @@ int ending_of_range(close_range_call *call, unsigned first, unsigned last, int f
 
 HOOK int close_range(unsigned first, unsigned last, int flags)
 {
-    return ending_of_range(real(close_range), first, last, flags);
+    return close_range_begins(real(close_range), first, last, flags);
 }
 
 HOOK void closefrom(int low)
 {
     if (process_enter())
         verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
-    int saved = errno;
+    KEEP_ERRNO;
     bool around = linger_next(0, UINT_MAX) >= 0 && process_enter();
     if (!around || close_around(real(close_range), low < 0 ? 0 : (unsigned)low, UINT_MAX) != 0)
         real(closefrom)(low);
-    errno = saved;
 }
 
 /* 0, or the error of writing what was in the buffer, of which the real call will find nothing any more. */

@@ -7,20 +7,20 @@
 
 /* FD is about to be closed, or replaced, by the program. Keeps errno. Safe in signal handlers and vfork
  * children. */
-void ending_of(int fd);
+void close_begins(int fd);
 
 /* Is FD one that linger.c keeps? Then the program cannot close what it has not. */
-bool ending_is_ours(int fd);
+bool close_is_of_kept(int fd);
 
 /* Before dup2(2), or dup3(2) with FLAGS: what NEW was ends, unless the call is going to fail. The rest is
  * birth_duplicate()'s. Keeps errno. */
-void ending_before_dup(int old, int new, int flags);
+void close_before_dup(int old, int new, int flags);
 
 /*
  * close_range(2) by way of CALL: what ends there is judged, and what linger.c keeps is left out. Returns and
  * sets errno as the call does.
  */
 typedef __typeof__(close_range) close_range_call;
-int ending_of_range(close_range_call *call, unsigned first, unsigned last, int flags);
+int close_range_begins(close_range_call *call, unsigned first, unsigned last, int flags);
 
 #endif

@@ -4,6 +4,7 @@
 #include "hooks/signals.h"
 #include "judge/event.h"
 #include "judge/verdict.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
@@ -19,12 +20,11 @@ static enum event event_of_status(int status)
 
 void death_by_status(int status)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (ownership_has_connections() && process_enter())
         verdict_death(event_of_status(status));
     if (linger_next(0, UINT_MAX) >= 0 && process_enter())
         linger_exit();
-    errno = saved;
 }
 
 /* exit(3) has begun with STATUS; its handlers, which may close connections, are still to run. */

@@ -3,13 +3,13 @@
 #include "connection/socket.h"
 #include "judge/birth.h"
 #include "judge/protect.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/memory.h"
 #include "process/ownership.h"
 #include "process/process.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* The control data of a message that the kernel has not seen yet, a piece at a time. */
@@ -37,7 +37,7 @@ static bool get(struct control *control, size_t at, void *out, size_t size)
 }
 
 /* The receiver may not know us: an armed connection must not reach it. */
-static void leaves(struct pass *out, unsigned message, int fd)
+static void leaves(struct messages *out, unsigned message, int fd)
 {
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION)
@@ -45,17 +45,17 @@ static void leaves(struct pass *out, unsigned message, int fd)
     claims_escape();
     if (!ownership_is_ours(connection))
         return;
-    if (out->count < PASS_KEPT) {
+    if (out->count < MESSAGES_KEPT) {
         out->left[out->count].connection = table_name_of(connection);
         out->left[out->count].fd = fd;
         out->left[out->count].message = message;
         out->left[out->count++].armed = atomic_load(&connection->flags) & FLAG_ARMED;
     }
-    act_disarm(fd, connection);
+    socket_disarm(fd, connection);
     ownership_disown(connection);
 }
 
-static void descriptors_leave(struct pass *out, unsigned message, struct control *control, size_t at,
+static void descriptors_leave(struct messages *out, unsigned message, struct control *control, size_t at,
                               size_t end)
 {
     for (int fd; at + sizeof fd <= end && get(control, at, &fd, sizeof fd); at += sizeof fd)
@@ -63,7 +63,7 @@ static void descriptors_leave(struct pass *out, unsigned message, struct control
 }
 
 /* As CMSG_NXTHDR goes through them (cmsg(3)). */
-static void message_leaves(struct pass *out, unsigned message, const struct msghdr *header)
+static void message_leaves(struct messages *out, unsigned message, const struct msghdr *header)
 {
     struct control control = {.start = header->msg_control, .size = header->msg_controllen};
     struct cmsghdr part;
@@ -81,7 +81,7 @@ static bool is_unix(int fd)
         return false;
     if (table_knows(fd))
         return true;
-    int family = act_family(fd);
+    int family = socket_family(fd);
     if (family == AF_UNIX)
         table_put(fd, NULL);
     else if (family >= 0)
@@ -89,7 +89,7 @@ static bool is_unix(int fd)
     return family == AF_UNIX;
 }
 
-void pass_before(struct pass *out, int fd, const struct msghdr *message)
+void messages_before(struct messages *out, int fd, const struct msghdr *message)
 {
     struct msghdr header;
     out->count = 0;
@@ -99,7 +99,7 @@ void pass_before(struct pass *out, int fd, const struct msghdr *message)
         message_leaves(out, 0, &header);
 }
 
-void pass_before_many(struct pass *out, int fd, const struct mmsghdr *messages, unsigned count)
+void messages_before_many(struct messages *out, int fd, const struct mmsghdr *messages, unsigned count)
 {
     struct msghdr header;
     out->count = 0;
@@ -112,7 +112,7 @@ void pass_before_many(struct pass *out, int fd, const struct mmsghdr *messages, 
     }
 }
 
-void pass_after(const struct pass *out, unsigned sent)
+void messages_after(const struct messages *out, unsigned sent)
 {
     for (unsigned i = 0; i < out->count; i++) {
         struct connection *connection = table_named(out->left[i].connection);
@@ -126,19 +126,19 @@ void pass_after(const struct pass *out, unsigned sent)
 
 HOOK ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
-    struct pass out;
-    pass_before(&out, fd, message);
+    struct messages out;
+    messages_before(&out, fd, message);
     ssize_t result = real(sendmsg)(fd, message, flags);
-    pass_after(&out, result >= 0);
+    messages_after(&out, result >= 0);
     return result;
 }
 
 HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
-    struct pass out;
-    pass_before_many(&out, fd, messages, count);
+    struct messages out;
+    messages_before_many(&out, fd, messages, count);
     int result = real(sendmmsg)(fd, messages, count, flags);
-    pass_after(&out, result > 0 ? (unsigned)result : 0);
+    messages_after(&out, result > 0 ? (unsigned)result : 0);
     return result;
 }
 
@@ -166,21 +166,20 @@ static void arrives(int fd)
 
 static void message_arrives(const struct msghdr *message)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (message->msg_control && message->msg_controllen)
         for_each_right(message, arrives);
-    errno = saved;
 }
 
 /* What the hook below this one has taken in: a library behind us may make the call by syscall(2). */
 static __thread const void *taken;
 
-void pass_begin(void)
+void messages_begin(void)
 {
     taken = NULL;
 }
 
-ssize_t pass_received(struct msghdr *message, ssize_t result)
+ssize_t messages_received(struct msghdr *message, ssize_t result)
 {
     if (result >= 0 && taken != message) {
         taken = message;
@@ -189,7 +188,7 @@ ssize_t pass_received(struct msghdr *message, ssize_t result)
     return result;
 }
 
-int pass_received_many(struct mmsghdr *messages, int result)
+int messages_received_many(struct mmsghdr *messages, int result)
 {
     if (taken == messages)
         return result;
@@ -201,12 +200,12 @@ int pass_received_many(struct mmsghdr *messages, int result)
 
 HOOK ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
-    pass_begin();
-    return pass_received(message, real(recvmsg)(fd, message, flags));
+    messages_begin();
+    return messages_received(message, real(recvmsg)(fd, message, flags));
 }
 
 HOOK int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
-    pass_begin();
-    return pass_received_many(messages, real(recvmmsg)(fd, messages, count, flags, timeout));
+    messages_begin();
+    return messages_received_many(messages, real(recvmmsg)(fd, messages, count, flags, timeout));
 }

@@ -35,7 +35,7 @@ bool option_before_listen(int fd)
     struct connection *record = ours(fd);
     bool armed = record && (atomic_load(&record->flags) & FLAG_ARMED);
     if (armed)
-        act_disarm(fd, record);
+        socket_disarm(fd, record);
     return armed;
 }
 
@@ -45,7 +45,7 @@ int option_after_listen(int fd, bool armed, int result)
     if (record && result == 0)
         becomes_listener(fd, record);
     else if (record && armed)
-        act_arm(fd, record);
+        socket_arm(fd, record);
     return result;
 }
 
@@ -62,7 +62,7 @@ int option_after_shutdown(int fd, int how, int result)
     struct connection *connection = ours(fd);
     if (connection && connection->kind == KIND_CONNECTION && ownership_is_ours(connection)) {
         atomic_fetch_or(&connection->flags, FLAG_SHUT);
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
     }
     return result;
 }
@@ -79,7 +79,7 @@ HOOK int shutdown(int fd, int how)
 static struct linger taken(int fd, struct linger linger)
 {
     enum { PLAIN = 1 << 20 }; /* seconds: times a kernel's HZ it still is an int */
-    return linger.l_onoff && (linger.l_linger < 0 || linger.l_linger > PLAIN) ? act_linger(fd) : linger;
+    return linger.l_onoff && (linger.l_linger < 0 || linger.l_linger > PLAIN) ? socket_linger(fd) : linger;
 }
 
 /* As sk_setsockopt does: switching it off leaves the time as it was. */
@@ -113,7 +113,7 @@ int option_after_set(int fd, int level, int option, const void *value, int resul
     if (record) {
         remember(fd, record, value);
         if (atomic_load(&record->flags) & FLAG_ARMED)
-            act_arm(fd, record);
+            socket_arm(fd, record);
     }
     return result;
 }
@@ -123,7 +123,7 @@ HOOK int setsockopt(int fd, int level, int option, const void *value, socklen_t 
     return option_after_set(fd, level, option, value, real(setsockopt)(fd, level, option, value, size));
 }
 
-/* Arming, and the marks of act_release(), leave their time behind where the option is off. */
+/* Arming, and the marks of socket_release(), leave their time behind where the option is off. */
 static struct linger as_set(const struct connection *record, const struct linger *kernel)
 {
     uint16_t flags = atomic_load(&record->flags);

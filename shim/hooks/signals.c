@@ -3,6 +3,7 @@
 #include "config.h"
 #include "judge/event.h"
 #include "judge/verdict.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/asked.h"
@@ -79,14 +80,13 @@ static void die_of(int number, siginfo_t *info)
 static void on_default(int number, siginfo_t *info, void *context)
 {
     (void)context;
-    int saved = errno;
+    KEEP_ERRNO;
     if (ownership_has_connections() && process_enter() && process_is_self())
         verdict_death(event_of_death((struct death){.signal = number}));
     if ((config.stop_signals & BIT(number)) && linger_next(0, UINT_MAX) >= 0 && process_enter() &&
         process_is_self())
         linger_exit();
     die_of(number, info);
-    errno = saved;
 }
 
 /* Every handler may be called with three arguments: a one-argument one ignores the others (both psABIs). */

@@ -76,24 +76,24 @@ static int made(long number, const long a[ARGUMENTS])
 
 static long closed(long number, const long a[ARGUMENTS])
 {
-    if (ending_is_ours((int)a[0])) {
+    if (close_is_of_kept((int)a[0])) {
         errno = EBADF;
         return -1;
     }
-    ending_of((int)a[0]);
+    close_begins((int)a[0]);
     return pass(number, a);
 }
 
 static long replaced(long number, const long a[ARGUMENTS], int flags)
 {
-    ending_before_dup((int)a[0], (int)a[1], flags);
+    close_before_dup((int)a[0], (int)a[1], flags);
     return birth_duplicate((int)a[0], (int)pass(number, a));
 }
 
 static long alone(long number, const long a[ARGUMENTS])
 {
-    bool halted = alone_halt();
-    return alone_resume(halted, (int)pass(number, a));
+    bool halted = single_thread_begin();
+    return single_thread_end(halted, (int)pass(number, a));
 }
 
 /* NOLINTBEGIN(performance-no-int-to-ptr): a system call's argument is a register. */
@@ -114,28 +114,28 @@ static long executed(long number, const long a[ARGUMENTS])
 
 static long sent(long number, const long a[ARGUMENTS])
 {
-    struct pass out;
-    pass_before(&out, (int)a[0], (struct msghdr *)a[1]);
+    struct messages out;
+    messages_before(&out, (int)a[0], (struct msghdr *)a[1]);
     long result = pass(number, a);
-    pass_after(&out, result >= 0);
+    messages_after(&out, result >= 0);
     return result;
 }
 
 static long sent_many(long number, const long a[ARGUMENTS])
 {
-    struct pass out;
-    pass_before_many(&out, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2]);
+    struct messages out;
+    messages_before_many(&out, (int)a[0], (struct mmsghdr *)a[1], (unsigned)a[2]);
     long result = pass(number, a);
-    pass_after(&out, result > 0 ? (unsigned)result : 0);
+    messages_after(&out, result > 0 ? (unsigned)result : 0);
     return result;
 }
 
 static long received(long number, const long a[ARGUMENTS])
 {
-    pass_begin();
+    messages_begin();
     if (number == SYS_recvmmsg)
-        return pass_received_many((struct mmsghdr *)a[1], (int)pass(number, a));
-    return pass_received((struct msghdr *)a[1], pass(number, a));
+        return messages_received_many((struct mmsghdr *)a[1], (int)pass(number, a));
+    return messages_received((struct msghdr *)a[1], pass(number, a));
 }
 
 static long listens(long number, const long a[ARGUMENTS])
@@ -152,7 +152,7 @@ static long descriptor_call(long number, const long a[ARGUMENTS])
         return closed(number, a);
 #ifdef SYS_close_range
     case SYS_close_range:
-        return ending_of_range(close_range_by_number, (unsigned)a[0], (unsigned)a[1], (int)a[2]);
+        return close_range_begins(close_range_by_number, (unsigned)a[0], (unsigned)a[1], (int)a[2]);
 #endif
     case SYS_dup:
         birth_begin();

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "judge/why_absent.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/holder.h"
 #include "process/process.h"
@@ -386,7 +387,7 @@ void absence_expect(const struct program *program)
     int cancellation;
     if (!wanted())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     if (!look(&absent, program))
         absent.why = LOADS;
@@ -395,7 +396,6 @@ void absence_expect(const struct program *program)
     else if (absent.why && process_enter())
         say(&absent);
     pthread_setcancelstate(cancellation, NULL);
-    errno = saved;
 }
 
 void absence_exec_failed(void)
@@ -407,11 +407,10 @@ void absence_execed(void)
 {
     if (!expected.why)
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     int cancellation;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     say(&expected);
     expected.why = LOADS;
     pthread_setcancelstate(cancellation, NULL);
-    errno = saved;
 }

@@ -5,6 +5,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "judge/protect.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
@@ -36,7 +37,7 @@ void birth_audit(bool missed_a_close)
 /* FD was never armed by us: {1,0}, or a time that is a mark elsewhere, is the program's own here. */
 static void learn_own_linger(int fd, struct connection *record)
 {
-    struct linger linger = act_linger(fd);
+    struct linger linger = socket_linger(fd);
     record->linger_seconds = linger.l_linger;
     if (linger.l_onoff)
         atomic_fetch_or(&record->flags, FLAG_LINGER_ON);
@@ -45,7 +46,7 @@ static void learn_own_linger(int fd, struct connection *record)
 /* A socket that we did not see being made: ask the kernel once. */
 static struct connection *learn(int fd)
 {
-    if (!act_is_tcp(fd)) {
+    if (!socket_is_tcp(fd)) {
         table_put(fd, NULL);
         return NULL;
     }
@@ -132,10 +133,9 @@ bool birth_wants_again(int fd)
 
 int birth_accepted(int listener, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (comes(fd) && process_begin())
         accepted(listener, fd);
-    errno = saved;
     return fd;
 }
 
@@ -155,10 +155,9 @@ static bool made(int family, int type, int protocol, int fd)
 
 int birth_made(int family, int type, int protocol, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (comes(fd) && process_begin())
         birth_audit(made(family, type, protocol, fd));
-    errno = saved;
     return fd;
 }
 
@@ -172,7 +171,7 @@ static void disconnected(int fd)
     if (!record || record->kind != KIND_CONNECTION || !ownership_is_ours(record))
         return;
     ownership_gives_up(fd, record);
-    act_disarm(fd, record);
+    socket_disarm(fd, record);
     record->kind = KIND_SOCKET;
 }
 
@@ -262,7 +261,7 @@ static void join(int fd, int twin, bool from_above)
 
 void birth_adopt(int fd, bool from_above)
 {
-    if (!act_is_tcp(fd) || !process_begin())
+    if (!socket_is_tcp(fd) || !process_begin())
         return;
     int twin = from_above || ownership_has_copies() ? twin_of(fd, from_above) : -1;
     if (twin >= 0) {
@@ -271,14 +270,14 @@ void birth_adopt(int fd, bool from_above)
     }
     struct endpoint peer = endpoint_peer(fd);
     if (!peer.known) {
-        if (!from_above && !act_is_listener(fd))
+        if (!from_above && !socket_is_listener(fd))
             ownership_got(NULL);
         return;
     }
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
-    enum found found = act_learn_linger(fd, record);
+    enum found found = socket_learn_linger(fd, record);
     atomic_fetch_or(&record->flags, FLAG_PASSED | (found != FOUND_PLAIN ? FLAG_FOUND_ARMED : 0));
     birth_audit(table_put(fd, record));
     if (from_above && found != FOUND_ARMED_ALONE)

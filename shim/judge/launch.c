@@ -2,13 +2,13 @@
 
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
 #include "process/ownership.h"
 #include "process/process.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/stat.h>
@@ -35,8 +35,8 @@ static void gave(int fd, pid_t child, bool released)
         claims_add(claims, -child);
     /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
      */
-    if (!released && !holder_loads_us(child) && act_release(fd, false) && holder_loads_us(child))
-        act_unrelease(fd);
+    if (!released && !holder_loads_us(child) && socket_release(fd, false) && holder_loads_us(child))
+        socket_undo_release(fd);
 }
 
 void launch_after(pid_t child, bool released)
@@ -44,7 +44,7 @@ void launch_after(pid_t child, bool released)
     ownership_spawned();
     if (!ownership_has_connections() || !process_enter())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     int cancellation;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
     for (int at = 0; at < STANDARD; at++) {
@@ -54,7 +54,6 @@ void launch_after(pid_t child, bool released)
             gave(fd, child, released);
     }
     pthread_setcancelstate(cancellation, NULL);
-    errno = saved;
 }
 
 static bool closes_on_exec(int fd)
@@ -110,9 +109,9 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
     if (!change_claim(connection, pid, -pid))
         claims_add(atomic_load(&connection->claims), -pid);
     if (is_only_ours(connection))
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
     else
-        armed = act_release(fd, has_no_other_claimant(fd, connection, pid));
+        armed = socket_release(fd, has_no_other_claimant(fd, connection, pid));
     if (armed)
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
 }
@@ -126,7 +125,7 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
     if (!change_claim(connection, pid, claims_left(pid))) {
         /* With several descriptors it is done already. */
         if (!(atomic_load(&connection->flags) & FLAG_CLAIMANT) &&
-            claims_standing(connection->claims, pid) == STANDING_ABSENT && act_release(fd, false))
+            claims_standing(connection->claims, pid) == STANDING_ABSENT && socket_release(fd, false))
             atomic_fetch_or(&connection->flags, FLAG_EXEC);
         return;
     }
@@ -135,12 +134,12 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
     if (other > 0 || ownership_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {
-        if (act_release(fd, false))
+        if (socket_release(fd, false))
             atomic_fetch_or(&connection->flags, FLAG_EXEC);
     } else if (other == 0 && aborted_by_exec(fd, connection)) {
-        act_arm(fd, connection);
+        socket_arm(fd, connection);
     } else if (other == 0 && (atomic_load(&connection->flags) & FLAG_ARMED)) {
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
     }
 }
@@ -166,9 +165,9 @@ static void take_back(int fd, struct connection *connection)
         !claims_change(claims, -pid, claimant ? pid : 0) && claimant)
         claims_add(claims, pid);
     if (flags & FLAG_EXEC)
-        act_arm(fd, connection);
+        socket_arm(fd, connection);
     else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && ownership_is_ours(connection))
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
 }
 
 /* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
@@ -176,11 +175,10 @@ static void around_exec(void (*act)(int, struct connection *))
 {
     if (!process_enter())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     struct connection *connection;
     for (int fd = 0; (connection = table_next_connection(&fd)); fd++)
         act(fd, connection);
-    errno = saved;
 }
 
 /* In a vfork child: which of 0, 1, 2 were released. The thread whose memory this is waits meanwhile. */
@@ -194,7 +192,7 @@ void launch_vforks(void)
 static void release_standard(void)
 {
     for (int fd = 0; ownership_has_connections() && fd < STANDARD; fd++)
-        if (!closes_on_exec(fd) && act_release(fd, false))
+        if (!closes_on_exec(fd) && socket_release(fd, false))
             released_standard |= 1U << fd;
 }
 
@@ -202,7 +200,7 @@ static void unrelease_standard(void)
 {
     for (int fd = 0; fd < STANDARD; fd++)
         if (released_standard & 1U << fd)
-            act_unrelease(fd);
+            socket_undo_release(fd);
     released_standard = 0;
 }
 

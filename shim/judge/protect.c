@@ -20,5 +20,5 @@ void protect(int fd, struct connection *connection)
         atomic_fetch_or(&connection->flags, FLAG_LATE);
     else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON &&
              !config.watched)
-        act_arm(fd, connection);
+        socket_arm(fd, connection);
 }

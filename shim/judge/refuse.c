@@ -2,12 +2,12 @@
 
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/process.h"
 #include "report/record.h"
 
 #include <dlfcn.h>
-#include <errno.h>
 #include <poll.h>
 
 /* POLLRDHUP is the peer's FIN (poll(2)). With an error on the socket the kernel refuses by itself. */
@@ -23,11 +23,10 @@ HOOK bool truefin_refuses_write(int fd)
     if (!connection || connection->kind != KIND_CONNECTION || !connection->endings->refuse_write ||
         !process_enter())
         return false;
-    int saved = errno;
-    bool refuses = has_fin(fd) && act_unread(fd) == 0;
+    KEEP_ERRNO;
+    bool refuses = has_fin(fd) && socket_unread(fd) == 0;
     if (refuses && !(atomic_fetch_or(&connection->flags, FLAG_REFUSED) & FLAG_REFUSED))
         record_refusal(fd);
-    errno = saved;
     return refuses;
 }
 

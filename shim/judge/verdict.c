@@ -6,13 +6,13 @@
 #include "judge/event.h"
 #include "judge/runtime.h"
 #include "judge/unwind.h"
+#include "keep_errno.h"
 #include "kept/linger.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
 #include "report/record.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 
@@ -28,7 +28,7 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
     });
     if (event != EVENT_CLOSE || endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
         return event;
-    return buffered > 0 || act_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
+    return buffered > 0 || socket_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
 }
 
 /*
@@ -44,7 +44,7 @@ static bool fin_is_out(int fd, const struct connection *connection)
 {
     if (atomic_load(&connection->flags) & FLAG_SHUT)
         return true;
-    return atomic_load(&connection->claims) != 0 && act_fin_sent(fd);
+    return atomic_load(&connection->claims) != 0 && socket_fin_sent(fd);
 }
 
 /* What the policy says, and what is still left to decide. */
@@ -64,7 +64,7 @@ static enum ending feasible(int fd, const struct connection *connection, enum en
 
 static void end(int fd, struct connection *connection, enum ending ending)
 {
-    if (act_end(fd, connection, ending) && ending == ENDING_LINGER)
+    if (socket_end(fd, connection, ending) && ending == ENDING_LINGER)
         linger_keep(fd, connection);
 }
 
@@ -120,20 +120,19 @@ static void leave_to_the_status(int fd)
         !death_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
         fin_is_out(fd, connection))
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     birth_begin();
     if (birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE)) >= 0) {
         atomic_fetch_or(&connection->flags, FLAG_DEFERRED);
         atomic_store(&deferred, true);
     }
-    errno = saved;
 }
 
 void verdict_end_deferred(void)
 {
     if (!atomic_load(&deferred) || !process_enter() || !atomic_exchange(&deferred, false))
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     const struct connection *connection;
     for (int fd = 0; (connection = table_next_connection(&fd)); fd++) {
         if (atomic_load(&connection->flags) & FLAG_DEFERRED) {
@@ -141,7 +140,6 @@ void verdict_end_deferred(void)
             real(close)(fd);
         }
     }
-    errno = saved;
 }
 
 void verdict_close(int fd, size_t buffered)

@@ -72,8 +72,8 @@ BARE void slots_gone(void)
 BARE enum slot_outcome slots_discard(int fd, struct slot *slot)
 {
     for (int i = 0; i < DISCARD_CALLS; i++) {
-        long size =
-            CALL6(recvfrom, fd, act_discarded, sizeof act_discarded, MSG_TRUNC | MSG_DONTWAIT, NULL, NULL);
+        long size = CALL6(recvfrom, fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT,
+                          NULL, NULL);
         if (size == -EAGAIN || size == -EINTR)
             return SLOT_WAITS;
         if (size <= 0)

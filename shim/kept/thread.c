@@ -1,10 +1,10 @@
 #include "kept/thread.h"
 
+#include "keep_errno.h"
 #include "kept/raw.h"
 #include "kept/slots.h"
 #include "libc.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
@@ -152,7 +152,7 @@ bool thread_start(void)
 {
     const uint64_t all = UINT64_MAX;
     uint64_t before = 0;
-    int saved = errno;
+    KEEP_ERRNO;
     bool up = thread.state == UP;
     if (up)
         return true;
@@ -169,7 +169,6 @@ bool thread_start(void)
             raw_yield();
     }
     CALL4(rt_sigprocmask, SIG_SETMASK, &before, NULL, KERNEL_SIGSET);
-    errno = saved;
     return up;
 }
 

@@ -1,8 +1,8 @@
 #include "process/asked.h"
 
+#include "keep_errno.h"
 #include "libc.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -24,10 +24,9 @@ static char *make_page(void)
 
 void asked_note(void)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     char *page = make_page();
     /* A fork child that had it would stop as its parent did. It is there once something was written. */
     if (page && real(syscall)(SYS_madvise, page, (long)PAGE, (long)MADV_DONTFORK) == 0)
         *page = 1;
-    errno = saved;
 }

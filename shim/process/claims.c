@@ -1,5 +1,6 @@
 #include "process/claims.h"
 
+#include "keep_errno.h"
 #include "process/holder.h"
 
 #include <errno.h>
@@ -131,14 +132,13 @@ static uint32_t take(struct arena *shared, pid_t self, bool thorough)
 uint32_t claims_new(pid_t self)
 {
     struct arena *shared = arena_make();
-    int saved = errno;
+    KEEP_ERRNO;
     uint32_t number = 0;
     for (uint32_t used;
          shared && !(number = take(shared, self, false)) && (used = atomic_load(&in_use)) < CLAIMS_LISTS;)
         atomic_compare_exchange_strong(&in_use, &used, 2 * used);
     if (shared && !number)
         number = take(shared, self, true);
-    errno = saved;
     return number;
 }
 
@@ -295,7 +295,7 @@ void claims_cut(const uint64_t keep[CLAIMS_KEEP_WORDS])
     struct arena *shared = atomic_load(&arena);
     if (!shared)
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     const size_t page = (size_t)getpagesize() / ALONE > 1 ? (size_t)getpagesize() / ALONE : 1;
     const bool escaped = atomic_load(&shared->escaped);
     size_t from = 0;
@@ -307,5 +307,4 @@ void claims_cut(const uint64_t keep[CLAIMS_KEEP_WORDS])
     }
     renew(&shared->lists[from], (struct list *)(void *)(shared + 1));
     atomic_store(&shared->escaped, escaped);
-    errno = saved;
 }

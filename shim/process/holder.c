@@ -1,6 +1,7 @@
 #include "process/holder.h"
 
 #include "config.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "text.h"
 
@@ -44,9 +45,8 @@ static bool contains(const char *path, const char *text)
 
 bool holder_file_has(const char *path, const char *text)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     bool has = contains(path, text);
-    errno = saved;
     return has;
 }
 
@@ -142,10 +142,9 @@ static enum relative relative(pid_t pid)
 
 int holder_killed_by(pid_t pid)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     siginfo_t info = {.si_pid = 0};
     bool dead = real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
-    errno = saved;
     return dead && (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) ? info.si_status : 0;
 }
 
@@ -161,22 +160,20 @@ static enum answer ask(pid_t pid, int fd)
 
 enum answer holder_has(pid_t pid, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     enum answer answer = ask(pid, fd);
-    errno = saved;
     return answer;
 }
 
 enum answer holder_claims(pid_t pid, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     enum answer answer = ask(pid, fd);
     if (answer == UNKNOWN) {
         static const enum answer of[] = {
             [STRANGER] = UNKNOWN, [PARENT] = YES, [CHILD] = YES, [DEAD_CHILD] = NO};
         answer = of[relative(pid)];
     }
-    errno = saved;
     return answer;
 }
 
@@ -187,18 +184,16 @@ static struct flock announcement(short type, pid_t pid)
 
 void holder_leaves(int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct flock lock = announcement(F_RDLCK, getpid());
     real(fcntl)(fd, F_SETLK, &lock);
-    errno = saved;
 }
 
 bool holder_is_leaving(pid_t pid, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct flock lock = announcement(F_WRLCK, pid);
     bool leaving = real(fcntl)(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
-    errno = saved;
     return leaving;
 }
 
@@ -206,47 +201,43 @@ bool holder_is_leaving(pid_t pid, int fd)
 ino_t holder_socket(pid_t pid, int at)
 {
     static const char socket_link[] = "socket:[";
-    int saved = errno;
+    KEEP_ERRNO;
     char path[PATH_SIZE];
     char link[PATH_SIZE];
     proc_path(path, pid, "/fd/", at);
     bool is_socket = link_of(link, AT_FDCWD, path) && strncmp(link, socket_link, sizeof socket_link - 1) == 0;
-    errno = saved;
     return is_socket ? strtoul(link + sizeof socket_link - 1, NULL, 10) : 0;
 }
 
 bool holder_loads_us(pid_t pid)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     char path[PATH_SIZE];
     proc_path(path, pid, "/maps", -1);
     bool loads = contains(path, "/libtruefin.so");
-    errno = saved;
     return loads;
 }
 
 bool holder_traced_by(const char *tracer)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     char wanted[PATH_SIZE];
     struct text line = text_begin(wanted, sizeof wanted);
     text_put(&line, "\nTracerPid:\t");
     text_put(&line, tracer);
     text_char(&line, '\n');
     bool is = text_end(&line) < sizeof wanted && contains("/proc/self/status", wanted);
-    errno = saved;
     return is;
 }
 
 enum answer holder_has_execed(pid_t pid, int fd)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     ino_t wanted = holder_socket(getpid(), fd);
     enum answer answer = UNKNOWN;
     for (int at = 0; wanted && answer != YES && at <= STDERR_FILENO; at++)
         answer = holder_socket(pid, at) == wanted ? YES : UNKNOWN;
     if (answer != YES)
         answer = holder_loads_us(pid) ? NO : ask(pid, fd);
-    errno = saved;
     return answer;
 }

@@ -1,5 +1,6 @@
 #include "process/memory.h"
 
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/holder.h"
 
@@ -34,7 +35,7 @@ static bool try_pages(void *to, const void *from, size_t size)
 
 bool memory_copy(void *to, const void *from, size_t size)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct iovec here = {.iov_base = to, .iov_len = size};
     struct iovec there = {.iov_len = size};
     memcpy(&there.iov_base, &from, sizeof from); /* it is only read */
@@ -43,6 +44,5 @@ bool memory_copy(void *to, const void *from, size_t size)
     if (!holder_is_filtered())
         copied = real(syscall)(SYS_process_vm_readv, getpid(), &here, 1L, &there, 1L, 0L);
     bool done = copied < 0 && errno != EFAULT ? try_pages(to, from, size) : copied == (long)size;
-    errno = saved;
     return done;
 }

@@ -1,6 +1,7 @@
 #include "process/ownership.h"
 
 #include "connection/socket.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
@@ -151,7 +152,7 @@ static bool last_by_the_kernel(uint32_t claims, int fd, struct connection *conne
         return false;
     if (parent == NO && !forks_hold(fd, connection))
         return true;
-    act_disarm(fd, connection);
+    socket_disarm(fd, connection);
     return false;
 }
 
@@ -177,7 +178,7 @@ static bool last_claimant(uint32_t claims, int fd, struct connection *connection
         other = claims_other(claims, pid, fd, true);
     }
     if (other < 0 && !holder_loads_us(-other))
-        act_release(fd, false);
+        socket_release(fd, false);
     return other == 0;
 }
 
@@ -206,7 +207,7 @@ bool ownership_gives_up(int fd, struct connection *connection)
     /* The process above may have sent its FIN already and count on a plain close: leave it as it was found.
      */
     if (!(atomic_load(&connection->flags) & FLAG_FOUND_ARMED))
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
     return false;
 }
 
@@ -265,7 +266,7 @@ static void enter_child(void)
 
 void ownership_after_fork(pid_t child)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     if (child == 0)
         enter_child();
     else if (ownership_has_connections() && process_enter())
@@ -276,7 +277,6 @@ void ownership_after_fork(pid_t child)
         atomic_fetch_sub(&self.forking, 1);
         heir = 0;
     }
-    errno = saved;
 }
 
 void ownership_spawned(void)
@@ -315,17 +315,16 @@ static bool was_forked(const struct connection *connection)
 
 bool ownership_is_sole_holder(int fd, const struct connection *connection)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     bool alone = !(atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_PASSED)) &&
                  !(was_forked(connection) && claims_may_have_escaped()) && !spawned_hold(fd, connection) &&
                  !forks_hold(fd, connection);
-    errno = saved;
     return alone;
 }
 
 void ownership_moved(pid_t before)
 {
-    int saved = errno;
+    KEEP_ERRNO;
     struct connection *connection;
     const bool tracks = process_moved();
     for (int fd = 0; tracks && (connection = ownership_next(&fd)); fd++) {
@@ -333,7 +332,6 @@ void ownership_moved(pid_t before)
         if (claims)
             claims_change(claims, before, process_pid());
     }
-    errno = saved;
 }
 
 void ownership_cut(void)
@@ -354,7 +352,7 @@ void ownership_disarm_all(void)
 {
     struct connection *connection;
     for (int fd = 0; (connection = ownership_next(&fd)); fd++)
-        act_disarm(fd, connection);
+        socket_disarm(fd, connection);
 }
 
 void ownership_disown(struct connection *connection)

@@ -1,9 +1,9 @@
 #include "process/process.h"
 
 #include "config.h"
+#include "keep_errno.h"
 #include "libc.h"
 
-#include <errno.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,7 +80,7 @@ bool process_begin(void)
 {
     if (atomic_load(&process.owner) || !may_act())
         return process_enter();
-    int saved = errno;
+    KEEP_ERRNO;
     libc_resolve();
     struct owner *owner =
         mmap(NULL, sizeof *owner, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -91,7 +91,6 @@ bool process_begin(void)
             !atomic_compare_exchange_strong(&process.owner, &first, owner))
             munmap(owner, sizeof *owner);
     }
-    errno = saved;
     return atomic_load(&process.owner) != NULL && process_enter();
 }
 

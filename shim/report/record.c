@@ -4,11 +4,11 @@
 #include "config.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
+#include "keep_errno.h"
 #include "libc.h"
 #include "report/sink.h"
 #include "text.h"
 
-#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -204,36 +204,34 @@ void record_ending(int fd, enum event event, enum ending ending)
 {
     if (!wanted())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     char line[LINE_SIZE];
     struct text text = begin(line);
     put_name(&text, "event", event_name(event));
     put_name(&text, "ending", ending_name(ending));
     put_endpoints(&text, fd);
-    put_number(&text, "unread", (unsigned)act_unread(fd));
-    put_number(&text, "unsent", (unsigned)act_unsent(fd));
+    put_number(&text, "unread", (unsigned)socket_unread(fd));
+    put_number(&text, "unsent", (unsigned)socket_unsent(fd));
     finish(&text);
-    errno = saved;
 }
 
 void record_refusal(int fd)
 {
     if (!wanted())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     char line[LINE_SIZE];
     struct text text = begin(line);
     put_name(&text, "note", "write refused after the peer's FIN");
     put_endpoints(&text, fd);
     finish(&text);
-    errno = saved;
 }
 
 void record_death(enum event event, const unsigned count[ENDINGS])
 {
     if (!wanted() || count[ENDING_FIN] + count[ENDING_LINGER] + count[ENDING_RST] == 0)
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     char line[LINE_SIZE];
     struct text text = begin(line);
     put_name(&text, "event", event_name(event));
@@ -241,30 +239,27 @@ void record_death(enum event event, const unsigned count[ENDINGS])
         if (count[ending])
             put_number(&text, ending_name((enum ending)ending), count[ending]);
     finish(&text);
-    errno = saved;
 }
 
 void record_note(const char *note)
 {
     if (!wanted())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     char line[LINE_SIZE];
     struct text text = begin(line);
     put_name(&text, "note", note);
     finish(&text);
-    errno = saved;
 }
 
 void record_command(const char *note, const char *command)
 {
     if (!wanted())
         return;
-    int saved = errno;
+    KEEP_ERRNO;
     char line[LINE_SIZE];
     struct text text = begin(line);
     put_name(&text, "note", note);
     put_name(&text, "command", command);
     finish(&text);
-    errno = saved;
 }

@@ -56,14 +56,14 @@ static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)
 }
 
 /* What is to become of a copy of the dying process's socket; ENDINGS for what is no connection. */
-static enum ending ending_of(int fd, pid_t thread, enum event event)
+static enum ending what_becomes(int fd, pid_t thread, enum event event)
 {
     struct endpoint peer = endpoint_peer(fd);
-    if (!peer.known || !act_is_tcp(fd))
+    if (!peer.known || !socket_is_tcp(fd))
         return ENDINGS;
     const struct facts facts = facts_of(fd, thread, peer);
     enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
-    if (ending == ENDING_RST && act_fin_sent(fd))
+    if (ending == ENDING_RST && socket_fin_sent(fd))
         return ENDING_KEEP;
     return ending;
 }
@@ -71,9 +71,9 @@ static enum ending ending_of(int fd, pid_t thread, enum event event)
 static void act(int fd, enum ending ending)
 {
     struct connection as_found = {0};
-    if (act_learn_linger(fd, &as_found))
+    if (socket_learn_linger(fd, &as_found))
         as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
-    act_end(fd, &as_found, ending);
+    socket_end(fd, &as_found, ending);
 }
 
 struct dying {
@@ -91,7 +91,7 @@ static enum ending decide(const struct dying *death, const struct socket *socket
     int fd = copies_take(death->pidfd, socket->fd);
     if (fd < 0)
         return ENDINGS;
-    enum ending ending = ending_of(fd, death->thread, death->event);
+    enum ending ending = what_becomes(fd, death->thread, death->event);
     if (does && ending != ENDING_KEEP && ending != ENDINGS)
         act(fd, ending);
     return ending;
@@ -217,7 +217,7 @@ static bool is_connection(int pidfd, const struct socket *socket)
 {
     int fd = copies_take(pidfd, socket->fd);
     struct pollfd state = {.fd = fd};
-    return fd >= 0 && act_is_tcp(fd) && !act_is_listener(fd) && poll(&state, 1, 0) >= 0 &&
+    return fd >= 0 && socket_is_tcp(fd) && !socket_is_listener(fd) && poll(&state, 1, 0) >= 0 &&
            !(state.revents & POLLHUP);
 }
 

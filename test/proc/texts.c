@@ -5,10 +5,10 @@
  * Then the same texts, cut, mixed and with bytes changed, as no kernel writes them: no answer may be out of
  * its range, and the bounds checks that this is built with find nothing.
  */
+#include "config.h"
 #include "listeners.h"
 #include "proc.h"
 #include "sockets.h"
-#include "startup.h"
 
 #include <err.h>
 #include <errno.h>
