@@ -9,12 +9,6 @@
 #ifndef TRUEFIN_WATCH_FOLLOW_H
 #define TRUEFIN_WATCH_FOLLOW_H
 
-#include <stdbool.h>
-#include <sys/types.h>
-
-/* Begins to trace PID, which goes on undisturbed. False with errno. */
-bool follow_seize(pid_t pid);
-
 /* Until all that is traced has ended. */
 void follow_all(void);
 

@@ -4,6 +4,7 @@
 #include "follow.h"
 #include "proc.h"
 #include "report/setup.h"
+#include "tracee.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +90,7 @@ static void serve(pid_t program, int channel, char **argv)
     struct report report = {.pid = getpid(), .why = lacks_getfd()};
     rename_self(argv);
     leave(channel);
-    if (!report.why && !follow_seize(program))
+    if (!report.why && !tracee_seize(program))
         report.error = errno;
     bool told = write(CHANNEL, &report, sizeof report) == sizeof report;
     close(CHANNEL);
