@@ -5,22 +5,11 @@
 
 load daemons
 
-dovecot() {
-    requires dovecot
-    other_users
-    without_sanitizer 'its services limit their address space, of which a sanitizer needs terabytes'
-    free_port
-    a_library_for_all
-    install -d -o mail -g mail mail
-    cat >dovecot.conf <<CONF
-base_dir = $PWD/base
-state_dir = $PWD/state
-log_path = /dev/stderr
+# $import=no leaves the environment as dovecot has it.
+settings_of_23() {
+    cat <<CONF
 protocols = imap
-listen = 127.0.0.1
-ssl = no
 disable_plaintext_auth = no
-first_valid_uid = 1
 mail_location = mbox:$PWD/mail
 passdb {
   driver = static
@@ -30,6 +19,57 @@ userdb {
   driver = static
   args = uid=mail gid=mail home=$PWD/mail
 }
+CONF
+    [[ ${import-} == no ]] ||
+        echo "import_environment = $(doveconf -d -h import_environment) LD_PRELOAD TRUEFIN_POLICY TRUEFIN_LOG"
+}
+
+settings_of_24() {
+    cat <<CONF
+dovecot_config_version = 2.4.0
+dovecot_storage_version = 2.4.0
+protocols {
+  imap = yes
+}
+auth_allow_cleartext = yes
+mail_driver = mbox
+mail_path = $PWD/mail
+passdb static {
+  password = secret
+}
+userdb static {
+  fields {
+    uid = mail
+    gid = mail
+    home = $PWD/mail
+  }
+}
+CONF
+    [[ ${import-} == no ]] || cat <<'CONF'
+import_environment {
+  LD_PRELOAD = %{env:LD_PRELOAD}
+  TRUEFIN_POLICY = %{env:TRUEFIN_POLICY}
+  TRUEFIN_LOG = %{env:TRUEFIN_LOG}
+}
+CONF
+}
+
+dovecot() {
+    requires dovecot
+    other_users
+    without_sanitizer 'its services limit their address space, of which a sanitizer needs terabytes'
+    free_port
+    a_library_for_all
+    install -d -o mail -g mail mail
+    # Version 2.4 has another language.
+    if [[ $(/usr/sbin/dovecot --version) == 2.3.* ]]; then settings_of_23; else settings_of_24; fi >dovecot.conf
+    cat >>dovecot.conf <<CONF
+base_dir = $PWD/base
+state_dir = $PWD/state
+log_path = /dev/stderr
+listen = 127.0.0.1
+ssl = no
+first_valid_uid = 1
 service imap-login {
   inet_listener imap {
     port = $port
@@ -38,9 +78,8 @@ service imap-login {
     port = 0
   }
 }
-import_environment = ${import-$(doveconf -d -h import_environment) LD_PRELOAD TRUEFIN_POLICY TRUEFIN_LOG}
 CONF
-    TRUEFIN_TEST_BARE=1 launch dovecot -p 'accepted: abort-on-crash' "LD_PRELOAD=$library" \
+    TRUEFIN_TEST_BARE=1 launch dovecot -p accepted:abort-on-crash "LD_PRELOAD=$library" \
         /usr/sbin/dovecot -F -c "$PWD/dovecot.conf"
     await_listener
 }
@@ -95,7 +134,7 @@ session() {
 }
 
 @test "dovecot: without import_environment no service has the library, and SIGKILL of one sends FIN" {
-    import=TZ dovecot
+    import=no dovecot
     session
     run -1 grep libtruefin.so "/proc/$worker/maps"
     kill -KILL "$worker"
