@@ -2,8 +2,8 @@
  * The lingering close: what the peer still sends after our FIN is discarded until its own FIN, so that no
  * late byte makes the kernel send an RST, which could destroy what the peer has not read yet.
  *
- *     close():   a duplicate at a high number (slots.h); shutdown(it, SHUT_WR); watched by a thread
- * (thread.h) thread:    discard what arrives ... FIN, error, time or bytes used up: close it
+ *     close():   keep a duplicate at a high number (slots.h), shutdown(duplicate, SHUT_WR)
+ *     thread.h:  discard what arrives ... FIN, error, time or bytes used up: close(duplicate)
  *
  * At most a sixteenth of RLIMIT_NOFILE is kept, so that the program never lacks the numbers: beyond that the
  * connection that has lingered longest ends for the new one, as it does where accept(2), socket(2), dup(2) or

@@ -15,7 +15,7 @@ struct task {
     pid_t tgid;
     uint16_t code;    /* what it has stopped for, until that is seen to; else 0 */
     uint16_t heard;   /* the last round in which it stopped: see follow.c */
-    unsigned turn;    /* the work that it stands still for: see follow.c; 0 for none */
+    unsigned turn;    /* the work that it stands still for: see ends.c; 0 for none */
     bool seen : 1;    /* traced; else it only stands for its process, and is the first thread */
     bool exiting : 1; /* has begun to die: its descriptors may be gone any moment */
 
