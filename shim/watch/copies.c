@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,29 +67,39 @@ static struct holder *make_holder(void)
     return pid > 0 ? holder : NULL;
 }
 
-/* May close(2) wait for it, were it the last one? */
-static bool lingers(int fd)
+/* May close(2) wait for it, were it the last one? A pipe and a file do not, a terminal may. */
+static bool may_wait(int fd)
 {
     struct linger linger = {0};
     socklen_t size = sizeof linger;
-    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) != 0)
-        return errno != ENOTSOCK;
-    return linger.l_onoff && linger.l_linger != 0;
+    struct stat now;
+    if (getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &size) == 0)
+        return linger.l_onoff && linger.l_linger != 0;
+    return fstat(fd, &now) != 0 || !(S_ISFIFO(now.st_mode) || S_ISREG(now.st_mode));
 }
 
-/* From the holder's birth to its death nothing rests. */
+static size_t close_those_that_do_not_wait(void)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < batch.count; i++)
+        if (may_wait(batch.at[i]))
+            batch.at[left++] = batch.at[i];
+        else
+            close(batch.at[i]);
+    return left;
+}
+
+/* Most copies do not linger, and need no holder. From the holder's birth to its death nothing rests. */
 static void flush(void)
 {
+    batch.count = close_those_that_do_not_wait();
     const struct holder *holder = batch.count ? make_holder() : NULL;
-    size_t kept = 0;
+    if (!holder)
+        return;
     for (size_t i = 0; i < batch.count; i++)
-        if (holder || !lingers(batch.at[i]))
-            close(batch.at[i]);
-        else
-            batch.at[kept++] = batch.at[i];
-    batch.count = kept;
-    if (holder)
-        kill(holder->pid, SIGKILL);
+        close(batch.at[i]);
+    batch.count = 0;
+    kill(holder->pid, SIGKILL);
 }
 
 void copies_close(void)

@@ -3,7 +3,7 @@
  *
  * A copy may turn out to be the last one that is open: then close(2) waits for as long as the program's own
  * SO_LINGER says (socket(7)). A process that ends closes without that (inet_release() in net/ipv4/af_inet.c).
- * So a process of ours holds all copies while this one closes them, and then it is killed:
+ * So a process of ours holds those that linger while this one closes them, and then it is killed:
  *
  *     side-car  take, look, act ... clone ------ close, close ... kill, wait
  *     holder                          |  has them all too ........ ends
