@@ -2,7 +2,7 @@
 # What the tests of real daemons load besides helpers: stock programs of the distribution, under the default policy,
 # seen from the peer.
 
-load helpers
+load ../helpers
 
 teardown() {
     kill_escaped

@@ -1,10 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2154  # run sets stderr and stderr_lines
-# What the executable policy says and exits with. POLICY is its path.
+# What the executable policy says and exits with.
 
 bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
+
+POLICY=$BUILD_DIR/libexec/truefin/policy
 
 setup() {
     cd "$BATS_TEST_TMPDIR" || return

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# What truefin costs, counted in system calls: those that a program makes under the shim, less those it makes
+# without. Start-up is taken out of it by comparing a long run with a short one.
+
+load ../helpers
+
+# trace FILE CONNECTIONS OPERATION...: performs operations under strace, with a peer for each connection.
+trace() {
+    local file=$1 connections=$2 i
+    requires strace
+    without_sanitizer 'a sanitizer makes calls of its own'
+    shim_settings "$PROGRAMS/server" "${@:3}"
+    start server strace -f -qq -o "$file" "${settings[@]/#/--env=}" "${rest[@]}"
+    for ((i = 0; i < connections; i++)); do
+        find_port server
+        peer=peer-$i connect_peer
+        wait_until test -s "peer-$i.out"
+    done
+    wait "$started_pid" || true
+}
+
+# calls FILE: how many system calls it holds.
+calls() {
+    grep -Ec '^[0-9]+ +[a-z_0-9]+\(' "$1"
+}
+
+# costs CALLS SHORT LONG: what truefin adds to the long run over the short one. The operations stand in the arrays
+# $short and $long; SHORT and LONG are their connections.
+costs() {
+    trace short "$2" "${short[@]}"
+    trace long "$3" "${long[@]}"
+    TRUEFIN_TEST_BARE=1 trace short-bare "$2" "${short[@]}"
+    TRUEFIN_TEST_BARE=1 trace long-bare "$3" "${long[@]}"
+    assert_equal $(($(calls long) - $(calls short) - $(calls long-bare) + $(calls short-bare))) "$1"
+}
+
+@test "a connection that is accepted and closed costs two calls more" {
+    short=(accept write:Hello. close again:2)
+    long=(accept write:Hello. close again:12)
+    costs 20 2 12
+}
+
+@test "these two calls set SO_LINGER" {
+    trace few 1 accept write:Hello. close
+    TRUEFIN_TEST_BARE=1 trace few-bare 1 accept write:Hello. close
+    assert_equal "$(grep -c 'SO_LINGER' few)" 2
+    assert_equal "$(grep -c 'SO_LINGER' few-bare)" 0
+}
+
+@test "a connection of a non-blocking server costs two calls more" {
+    short=(accept4 nonblock write:Hello. close again:2)
+    long=(accept4 nonblock write:Hello. close again:12)
+    costs 20 2 12
+}
+
+@test "a write costs nothing" {
+    short=(accept write:a close)
+    long=(accept write:a write:b write:c write:d write:e write:f close)
+    costs 0 1 1
+}
+
+@test "a file that is opened and closed costs nothing" {
+    short=(files:1)
+    long=(files:101)
+    costs 0 0 0
+}
+
+@test "a file that is opened and closed beside a connection costs nothing" {
+    short=(accept write:a files:1 close)
+    long=(accept write:a files:101 close)
+    costs 0 1 1
+}
+
+@test "the end of a process without connections costs nothing" {
+    trace whole 0 say:end exit:3
+    TRUEFIN_TEST_BARE=1 trace whole-bare 0 say:end exit:3
+    sed '1,/"end\\n"/d' whole >end
+    sed '1,/"end\\n"/d' whole-bare >end-bare
+    assert_equal "$(calls end)" "$(calls end-bare)"
+    assert_equal "$(calls end)" 1
+}
+
+@test "under off a connection costs nothing" {
+    export TRUEFIN_POLICY=off
+    short=(accept write:Hello. close again:2)
+    long=(accept write:Hello. close again:12)
+    costs 0 2 12
+}

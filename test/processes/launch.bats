@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# The ways in which real programs start others, and move to another place in the tree of processes: popen and system,
+# daemon(3) and the double fork, exec of what truefin is not loaded into, systemd's LISTEN_FDS. And one way to get a
+# connection that nobody sees.
+
+load ../daemons
+
+# --- popen(3), system(3): helpers that have a copy by accident ---
+
+@test "popen and system change nothing for an orderly close" {
+    local helper
+    # shellcheck disable=SC2016  # the helper's own
+    for helper in true false 'kill -KILL $$'; do
+        serve accept write:Hello. popen:"$helper" close pause
+        peer_sees fin 6
+        stop_all
+        serve accept write:Hello. system:"$helper" exit:0
+        peer_sees fin 6
+        stop_all
+    done
+}
+
+@test "popen and system do not unprotect a connection" {
+    serve accept write:Hello. popen:true exit:3
+    peer_sees rst 6
+    stop_all
+    serve accept write:Hello. system:true kill_self:KILL
+    peer_sees rst 6
+}
+
+# The kernel sends nothing before the last copy is gone.
+@test "a helper of popen's that outlives its server's good end with a copy: FIN when it is killed" {
+    serve accept write:Hello. popen_left:'echo; exec sleep 30' say:left pause
+    connect_peer --output got
+    server_said left
+    child_of "$(pid_of server)"
+    kill_server TERM
+    server_ended signal TERM
+    kill -KILL "$child"
+    peer_saw fin 6
+}
+
+@test "a helper of popen's that outlives its server's crash with a copy: RST when it ends well" {
+    serve accept write:Hello. popen_left:'echo; exec sleep 30' say:left pause
+    connect_peer --output got
+    server_said left
+    child_of "$(pid_of server)"
+    kill_server KILL
+    server_ended signal KILL
+    kill -TERM "$child"
+    peer_saw rst 6
+}
+
+# --- daemon(3), setsid(2), the double fork ---
+
+# ends FIN|RST OPERATION...: the operations, with each of these ends behind them.
+ends_well() {
+    serve "${@/END/exit:0}"
+    peer_sees fin 6
+    stop_all
+}
+
+ends_badly() {
+    local end
+    for end in exit:3 abort kill_self:KILL; do
+        serve "${@/END/$end}"
+        peer_sees rst 6
+        stop_all
+    done
+}
+
+both_ends() {
+    ends_well "$@"
+    ends_badly "$@"
+}
+
+@test "a connection that was there before daemon(3) ends as the daemon does" {
+    both_ends accept daemon write:Hello. END
+}
+
+@test "a connection that came after daemon(3) ends as the daemon does" {
+    both_ends listen daemon accept write:Hello. END
+}
+
+@test "a connection that was there before a double fork ends as the grandchild does" {
+    both_ends watch_others accept fork{ setsid fork{ await_others write:Hello. END } exit:0 } wait close exit:0
+    both_ends watch_others accept fork{ setsid fork{ await_others write:Hello. END } _exit:0 } _exit:0
+}
+
+@test "a connection that came after a double fork ends as the grandchild does" {
+    both_ends listen fork{ setsid fork{ await_orphaned accept write:Hello. END } exit:0 } wait exit:0
+}
+
+@test "setsid changes nothing" {
+    both_ends accept fork{ setsid await_orphaned write:Hello. END } close exit:0
+}
+
+# --- exec: setuid ---
+
+# A copy of the server that becomes another user when it is executed: the dynamic linker then loads nothing into it.
+setuid_server() {
+    other_users
+    others_may_read
+    cp "$PROGRAMS/server" setuid-server
+    chown nobody setuid-server
+    chmod "$1" setuid-server
+}
+
+@test "exec of a setuid program with the connection at 0: nobody knows of it any more, and all ends are FIN" {
+    local end
+    setuid_server 4755
+    for end in exit:0 exit:3 kill_self:KILL close; do
+        serve accept onto:0 "exec:$PWD/setuid-server inherit:0 write:Hello. $end"
+        peer_sees fin 6
+        stop_all
+    done
+}
+
+@test "exec of the same program without the bit: its crash is an RST" {
+    setuid_server 755
+    serve accept onto:0 "exec:$PWD/setuid-server inherit:0 write:Hello. exit:0"
+    peer_sees fin 6
+    stop_all
+    serve accept onto:0 "exec:$PWD/setuid-server inherit:0 write:Hello. kill_self:KILL"
+    peer_sees rst 6
+}
+
+@test "exec of a setuid program in a forked child, with the parent's copy closed or not" {
+    setuid_server 4755
+    serve accept fork{ await_orphaned onto:0 "exec:$PWD/setuid-server inherit:0 write:Hello. exit:0" } close exit:0
+    peer_sees fin 6
+    stop_all
+    serve accept write:Hello. fork{ onto:0 "exec:$PWD/setuid-server kill_self:KILL" } wait exit:0
+    peer_sees fin 6
+    stop_all
+    serve accept write:Hello. fork{ "exec:$PWD/setuid-server kill_self:KILL" } wait kill_self:KILL
+    peer_sees rst 6
+}
+
+# --- exec: LISTEN_FDS ---
+
+@test "a connection passed on as LISTEN_FDS ends as the new program does" {
+    both_ends accept as_listen_fd "exec:$PROGRAMS/server inherit:3 write:Hello. END"
+}
+
+@test "a connection at 3 that LISTEN_PID means for another process is not taken: FIN" {
+    serve accept as_listen_fd "exec:env LISTEN_PID=1 $PROGRAMS/server inherit:3 write:Hello. kill_self:KILL"
+    peer_sees fin 6
+}
+
+# activated OPERATION...: a service of systemd's that gets its connection as LISTEN_FDS.
+activated() {
+    requires systemd-socket-activate
+    free_port
+    # It hands its environment on as far as it is told to.
+    launch activate systemd-socket-activate --accept -l "127.0.0.1:$port" -E LD_PRELOAD -E ASAN_OPTIONS -E TSAN_OPTIONS \
+        "$PROGRAMS/server" inherit:3 "$@"
+    await_listener
+}
+
+@test "systemd-socket-activate: its service's end decides" {
+    activated write:Hello. exit:0
+    peer_sees fin 6
+    stop_all
+    activated write:Hello. exit:3
+    peer=second peer_sees rst 6
+    stop_all
+    activated write:Hello. kill_self:KILL
+    peer=third peer_sees rst 6
+}
+
+@test "systemd-socket-activate without truefin: it is a FIN" {
+    export TRUEFIN_TEST_BARE=1
+    activated write:Hello. kill_self:KILL
+    peer_sees fin 6
+}
+
+# --- pidfd_getfd(2): someone else takes a copy ---
+
+# Takes descriptor FD of PID, says so, and holds it until its standard input ends; then it ends well.
+cat_taken='
+import ctypes, os, sys
+process = os.pidfd_open(int(sys.argv[1]))
+taken = ctypes.CDLL(None).syscall(438, process, int(sys.argv[2]), 0)
+assert taken >= 0
+print("taken", flush=True)
+sys.stdin.read()
+os.close(taken)
+'
+
+# The server has a copy taken from it. Sets $taker.
+taken() {
+    serve accept onto:700 write:Hello. pause
+    connect_peer --output got
+    server_said ready
+    mkfifo hold
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    start taker sh -c 'exec /usr/bin/python3 -c "$@" <hold' sh "$cat_taken" "$(pid_of server)" 700
+    exec 7>hold
+    said taker taken
+}
+
+@test "a copy taken by pidfd_getfd delays the server's FIN until it is closed" {
+    taken
+    kill_server TERM
+    server_ended signal TERM
+    assert [ ! -s peer.out ]
+    exec 7>&-
+    peer_saw fin 6
+}
+
+@test "a copy taken by pidfd_getfd delays the RST of the server's crash until it is closed" {
+    taken
+    kill_server KILL
+    server_ended signal KILL
+    assert [ ! -s peer.out ]
+    exec 7>&-
+    peer_saw rst 6
+}

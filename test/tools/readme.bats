@@ -1,0 +1,133 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2016,SC2034,SC2154  # backquotes are Markdown's, and run and helpers share variables
+# What README.md shows is what happens: its sessions are run, its tables compared with the programs.
+
+load ../helpers
+load ../readme
+
+setup() {
+    without_sanitizer 'README shows programs without the shim too'
+    cd "$BATS_TEST_TMPDIR" || return
+    started=()
+}
+
+# What differs from run to run: time, pids, ports that the kernel chose, and what is under way.
+without_chance() {
+    sed -E 's/^time=[^ ]+ pid=[0-9]+/time=T pid=P/; s/ local=127\.0\.0\.1:[0-9]+/ local=L/; s/ unsent=[0-9]+/ unsent=U/'
+}
+
+# play: runs a session from standard input and prints it as a terminal would: the commands, and what they say. One that
+# ends in "&" is waited for until it listens, at the address of the line after it.
+play() {
+    local line background='' address
+    while IFS= read -r line; do
+        case $line in
+        '$ '*) ;;
+        *) continue ;;
+        esac
+        echo "$line"
+        line=${line#'$ '}
+        if [[ -n $background ]]; then
+            address=$(grep -oE '127\.0\.0\.1[ /][0-9]+' <<<"$line")
+            wait_until listening "${address##*[ /]}"
+            background=''
+        fi
+        if [[ $line == *' &' ]]; then
+            start background bash -c "${line%' &'}"
+            background=yes
+        else
+            # Closing descriptor 3 keeps it from what the session leaves behind.
+            bash -c "$line" 2>&1 3>&- </dev/null || true
+        fi
+    done
+}
+
+@test "the sessions in README are what one sees" {
+    PATH=$BUILD_DIR:$PATH
+    # The program of the first screen, under the name that its first line has.
+    blocks python | tail -n +2 >hello.py
+    assert_equal "$(head -n 1 hello.py)" '# hello.py'
+    local played=0 session
+    blocks console >sessions
+    csplit --quiet --elide-empty-files --prefix session- --suppress-matched sessions '/^>>>$/' '{*}'
+    for session in session-*; do
+        play <"$session" | without_chance >seen
+        without_chance <"$session" | diff -u - seen
+        played=$((played + 1))
+    done
+    assert_equal "$played" 4
+}
+
+@test "systemd understands the drop-in in README, and sets what it says" {
+    requires systemd-analyze
+    drop_ins
+    mkdir nginx.service.d
+    printf '[Service]\nExecStart=/bin/true\n' >nginx.service
+    mv drop-in-00 nginx.service.d/override.conf
+    run -0 systemd-analyze verify ./nginx.service
+    # It only warns of an assignment that it ignores.
+    assert_output ''
+    # An assignment a line, in quotes where it has blanks (systemd.exec(5)): the shell reads them alike.
+    run -0 env -i sh -c "export $(sed -n 's/^Environment=//p' nginx.service.d/override.conf | tr '\n' ' '); env"
+    assert_line 'TRUEFIN_POLICY=accepted: abort-on-crash'
+    run -0 "$TRUEFIN" policy 'accepted: abort-on-crash'
+}
+
+# row POLICY: the endings of all connections under it, separated by blanks.
+row() {
+    "$TRUEFIN" policy "$1" | awk '$1 == "any" { $1 = ""; print }'
+}
+
+# Each cell is what the word sets, whatever was there before; an empty one leaves it.
+@test "the words in README set what its table says" {
+    local words=0 word cells event cell expected all=keep
+    local -a before=(off 'close=fin,unread=fin,unwind=fin,exception=fin,exit=fin,exit-error=fin,stop=fin,crash=fin')
+    while IFS='|' read -r _ word cells; do
+        word=$(grep -oE '[a-z-]+' <<<"$word" | head -n 1)
+        for event in "${before[@]}"; do
+            [[ $event == off ]] && all=keep || all=fin
+            expected=
+            while IFS= read -r cell; do
+                cell=${cell// /}
+                expected+=" ${cell:-$all}"
+            done < <(tr '|' '\n' <<<"${cells%|}")
+            assert_equal "$word:$(row "$event,$word")" "$word:$expected"
+        done
+        words=$((words + 1))
+    done < <(grep -E '^\| `(abort-|always-|off)' "$README")
+    assert_equal "$words" 5
+}
+
+@test "the default in README is the default" {
+    run -0 "$TRUEFIN" policy
+    run grep -F "| \`${lines[0]}\` (default) |" "$README"
+    assert_success
+}
+
+# first_cells HEADING: the names in the first column of the table with that heading.
+first_cells() {
+    awk -F '|' -v heading=" $1 " '
+        $2 == heading        { inside = 1; next }
+        inside && !/^\|/     { inside = 0 }
+        inside && !/^\|---/  { gsub(/[ `]/, "", $2); print $2 }' "$README"
+}
+
+@test "README knows all events and all endings" {
+    "$TRUEFIN" policy off | sed -n 's/^match *//p' | tr -s ' ' '\n' >events
+    first_cells event | diff events -
+    # The program lists them when it is given something else.
+    "$TRUEFIN" policy crash=x 2>&1 | sed -n 's/.*(allowed: \([a-z, ]*\).*/\1/p' | tr -d ' ' | tr ',' '\n' >endings
+    first_cells ending | diff endings -
+    assert_equal "$(wc -l <events) $(wc -l <endings)" '8 4'
+}
+
+@test "README gives the defaults of the variables" {
+    local seen=0 name value
+    while IFS='|' read -r _ name value _; do
+        name=$(tr -d ' `' <<<"$name")
+        value=$(tr -d ' `' <<<"$value")
+        grep -Fq "\"$value\"" "$SOURCE_DIR/policy/defaults.c" || fail "$name: $value is not the default"
+        seen=$((seen + 1))
+    done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$README")
+    assert_equal "$seen" 7
+}
