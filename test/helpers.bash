@@ -107,6 +107,17 @@ shimmed() {
     env "${settings[@]}" "${rest[@]}"
 }
 
+# as_without NAME STATUS OUTPUT [SETTING...]: what test/programs/odd.c does under NAME has this status and output, without
+# the shim and with it.
+as_without() {
+    local name=$1 status_wanted=$2 output_wanted=$3
+    shift 3
+    run -"$status_wanted" env "$@" timeout 10 "$PROGRAMS/odd" "$name"
+    assert_output "$output_wanted"
+    run -"$status_wanted" shimmed "$@" timeout 10 "$PROGRAMS/odd" "$name"
+    assert_output "$output_wanted"
+}
+
 # start NAME PROGRAM ARGUMENT...: in the background, as leader of a session of its own; output in NAME.out and NAME.err.
 # Sets $started_pid.
 start() {
@@ -175,6 +186,24 @@ perform() {
         shift
     done
     launch server "${before[@]}" "$PROGRAMS/server" "$@"
+}
+
+# ways_to_close: the ways to give up the last descriptor for a connection, a line of operations each.
+ways_to_close() {
+    cat <<'END'
+close
+fdopen:w fclose
+fdopen:r freopen
+dup2_over
+dup3_over
+close_range
+closefrom
+syscall_close
+syscall_close_range
+syscall_dup3
+thread{ close }
+dup close swap close
+END
 }
 
 # serve ...: performs operations that begin with accept. Sets $port.

@@ -189,3 +189,9 @@ record+='local=127\.0\.0\.1:8080 peer=127\.0\.0\.1:[0-9]+ unread=0 unsent=[0-9]+
     assert_equal "${#lines[@]}" 1
     assert_line --regexp 'event=close ending=rst'
 }
+
+@test "the message about a bad policy does not go to an inetd service's client" {
+    launch socat -p abort-on-crsh socat TCP-LISTEN:8080,reuseaddr EXEC:"echo Hello.",nofork,stderr
+    wait_until listening 8080
+    port=8080 peer_sees fin 7
+}

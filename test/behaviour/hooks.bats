@@ -93,3 +93,7 @@ END
         peer_saw fin 6
     done
 }
+
+@test "close through syscall(2) is no cancellation point" {
+    as_without cancelled-close 0 "went on"
+}

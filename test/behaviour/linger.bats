@@ -79,25 +79,14 @@ has_no_thread() {
         uploaded 'all 6 fin'
         stop_all
         rows=$((rows + 1))
-    done <<'WAYS'
-close
+    done < <(ways_to_close && cat <<'WAYS'
 nonblock close
-fdopen:w fclose
-fdopen:r freopen
-dup2_over
-dup3_over
-close_range
-closefrom
-syscall_close
-syscall_close_range
-syscall_dup3
-thread{ close }
 shutdown_wr close
-dup close swap close
 linger:1,0 close
 linger:1,30 close
 on:USR1:close raise:USR1
 WAYS
+    )
     assert_equal "$rows" 17
 }
 

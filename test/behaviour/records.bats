@@ -368,3 +368,7 @@ nobody_connected() {
     run -0 cat log
     assert_output --regexp " local=127\.0\.0\.1:$port peer=unknown unread=0 unsent=0$"
 }
+
+@test "a record that RLIMIT_FSIZE forbids does not kill the program" {
+    as_without no-file-size 0 alive TRUEFIN_POLICY=close=rst TRUEFIN_LOG="$PWD/log"
+}

@@ -78,3 +78,7 @@ inherited() {
     peer_sees fin 6
     server_ended exit 0
 }
+
+@test "the question whether seccomp is there ends no protection" {
+    as_without seccomp-probe 0 "-1 EFAULT"
+}

@@ -295,3 +295,22 @@ except KeyboardInterrupt:
     run handled "$(pid_of server)"
     assert_output 0000000000000000
 }
+
+# --- Where and when the signal comes ---
+
+@test "a SIGTERM kills a thread that has a small alternate stack, while an heir lives" {
+    launch odd "$PROGRAMS/odd" small-stack
+    ended odd signal TERM
+}
+
+@test "a SIGTERM that only ppoll lets in kills" {
+    launch odd "$PROGRAMS/odd" ppoll-term
+    ended odd signal TERM
+    run cat odd.out
+    assert_output ""
+}
+
+@test "a signal that is ignored from the start never kills" {
+    # shellcheck disable=SC2016  # expanded by the inner shell
+    run -0 shimmed bash -c 'trap "" HUP; for i in {1..40}; do (for j in {1..50}; do kill -HUP $BASHPID; done) & /bin/true || exit 1; done; wait'
+}

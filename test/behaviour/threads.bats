@@ -28,3 +28,27 @@ load ../helpers
     wait_until test -s bench.out
     run -0 timeout 60 "$bench" load fork "$count" "$(cat bench.out)"
 }
+
+@test "a socket in a thread that a library's constructor waits for does not hang" {
+    requires gcc
+    cat >library.c <<'END'
+#include <pthread.h>
+#include <sys/socket.h>
+#include <unistd.h>
+static void *run(void *unused) { close(socket(AF_INET, SOCK_STREAM, 0)); return unused; }
+__attribute__((constructor)) static void start(void)
+{
+    pthread_t thread;
+    pthread_create(&thread, NULL, run, NULL);
+    pthread_join(thread, NULL);
+}
+END
+    cat >program.c <<'END'
+#include <dlfcn.h>
+#include <stdio.h>
+int main(void) { puts(dlopen("./library.so", RTLD_NOW) ? "opened" : dlerror()); return 0; }
+END
+    gcc -shared -fPIC -o library.so library.c && gcc -o program program.c
+    run -0 shimmed timeout 10 ./program
+    assert_output opened
+}

@@ -218,3 +218,14 @@ taken() {
     exec 7>&-
     peer_saw rst 6
 }
+
+# --- Rare ways to make a child ---
+
+@test "clone3 may be asked for with a null pointer" {
+    as_without clone3-probe 0 "-1 EINVAL"
+}
+
+@test "a vfork in a vfork child comes back to both" {
+    without_sanitizer "a sanitizer has a vfork of its own"
+    as_without nested-vfork 0 8
+}

@@ -1,5 +1,6 @@
 /*
  * Unusual things that must work under the shim as they do without it: `odd NAME`. Each prints what it saw.
+ * Bats files run the names with as_without (helpers.bash).
  */
 #include <arpa/inet.h>
 #include <err.h>
