@@ -6,6 +6,7 @@
 #include "libc.h"
 #include "process/holder.h"
 #include "process/process.h"
+#include "process/strings.h"
 #include "report/record.h"
 #include "report/sink.h"
 #include "text.h"
@@ -20,12 +21,10 @@
 #include <sys/xattr.h>
 
 enum {
-    PATH_SIZE = 256,      /* of what is longer nothing is told */
-    SCRIPT_LINE = 256,    /* BINPRM_BUF_SIZE: what the kernel reads of a #! line */
-    SCRIPT_LEVELS = 4,    /* execve(2): interpreters that are scripts themselves */
-    MOST_STRINGS = 65536, /* of an environment or a command line; of more nothing is told */
-    MOST_BYTES = 131072,  /* MAX_ARG_STRLEN: of one of them */
-    PAGE = 4096,          /* the smallest one; all of it can be read, or nothing */
+    PATH_SIZE = 256,   /* of what is longer nothing is told */
+    SCRIPT_LINE = 256, /* BINPRM_BUF_SIZE: what the kernel reads of a #! line */
+    SCRIPT_LEVELS = 4, /* execve(2): interpreters that are scripts themselves */
+    PAGE = 4096,
     MOST_SAID = PAGE / sizeof(uint64_t),
 };
 
@@ -58,80 +57,27 @@ static bool wanted(void)
     return said && state != STATE_INERT && state != STATE_QUIET && !config.watched;
 }
 
-/* Memory that the kernel has not accepted yet. sigprocmask(2) reads the set, and then refuses HOW; it is
- * allowed in every sandbox. */
-struct reader {
-    uintptr_t page;   /* was accepted last; 1: none */
-    bool names_us;    /* LD_PRELOAD does */
+/* What LD_PRELOAD says of us. */
+struct preload {
+    bool names_us;
     bool every_class; /* so that each class takes its own ($LIB, $PLATFORM: ld.so(8)) */
 };
 
-static bool can_read(struct reader *reader, const void *at, size_t size)
+static bool see_argument(struct reader *reader, const char *string, void *data)
 {
-    const uintptr_t last = ((uintptr_t)at + size - 1) & ~(uintptr_t)(PAGE - 1);
-    for (uintptr_t page = (uintptr_t)at & ~(uintptr_t)(PAGE - 1); page <= last; page += PAGE) {
-        if (page != reader->page &&
-            real(syscall)(SYS_rt_sigprocmask, -1L, page | sizeof(uint64_t), NULL, (long)sizeof(uint64_t)) <
-                0 &&
-            errno == EFAULT)
-            return false;
-        reader->page = page;
-    }
-    return true;
+    (void)data;
+    return strings_can_read(reader, string, 1);
 }
 
-/* Does TEXT begin with NAME? False if it cannot be read. */
-static bool begins(struct reader *reader, const char *text, const char *name, bool *does)
-{
-    for (*does = true; *does && *name; text++, name++) {
-        if (!can_read(reader, text, 1))
-            return false;
-        *does = *text == *name;
-    }
-    return true;
-}
-
-/* Does the string hold NAME? False if it cannot be read. */
-static bool holds(struct reader *reader, const char *text, const char *name, bool *does)
-{
-    *does = false;
-    for (int i = 0; i < MOST_BYTES && !*does; i++) {
-        if (!can_read(reader, text + i, 1) || !begins(reader, text + i, name, does))
-            return false;
-        if (!text[i])
-            return true;
-    }
-    return *does;
-}
-
-/* Calls SEE with each of the STRINGS. False if it answers so, or if they cannot be read. */
-static bool each_string(struct reader *reader, char *const *strings,
-                        bool (*see)(struct reader *reader, const char *string))
-{
-    for (int i = 0; strings && i <= MOST_STRINGS; i++) {
-        if (i == MOST_STRINGS || !can_read(reader, &strings[i], sizeof *strings))
-            return false;
-        if (!strings[i])
-            return true;
-        if (!see(reader, strings[i]))
-            return false;
-    }
-    return true;
-}
-
-static bool see_argument(struct reader *reader, const char *string)
-{
-    return can_read(reader, string, 1);
-}
-
-static bool see_variable(struct reader *reader, const char *string)
+static bool see_variable(struct reader *reader, const char *string, void *data)
 {
     static const char name[] = "LD_PRELOAD=";
+    struct preload *preload = data;
     bool is = false;
-    if (!begins(reader, string, name, &is))
+    if (!strings_begins(reader, string, name, &is))
         return false;
-    return !is || (holds(reader, string + sizeof name - 1, "libtruefin.so", &reader->names_us) &&
-                   holds(reader, string + sizeof name - 1, "$", &reader->every_class));
+    return !is || (strings_holds(reader, string + sizeof name - 1, "libtruefin.so", &preload->names_us) &&
+                   strings_holds(reader, string + sizeof name - 1, "$", &preload->every_class));
 }
 
 /* ld.so(8) reads this file in every process, secure or not. */
@@ -300,14 +246,14 @@ static int search(const char *name)
 static bool is_absolute(const char *name, struct reader *reader)
 {
     bool slash;
-    return begins(reader, name, "/", &slash) && slash;
+    return strings_begins(reader, name, "/", &slash) && slash;
 }
 
 /* -1 too if it cannot be read: of posix_spawnp(3) only the child has seen it. */
 static int open_file(const struct program *program, struct reader *reader)
 {
     bool slash;
-    if (!holds(reader, program->file, "/", &slash))
+    if (!strings_holds(reader, program->file, "/", &slash))
         return -1;
     if (!slash)
         return search(program->file);
@@ -319,7 +265,7 @@ static int open_path(const struct program *program, struct reader *reader)
     char self[PATH_SIZE];
     if (program->moves && !is_absolute(program->path, reader))
         return -1;
-    if (!(program->flags & AT_EMPTY_PATH) || !can_read(reader, program->path, 1) || *program->path)
+    if (!(program->flags & AT_EMPTY_PATH) || !strings_can_read(reader, program->path, 1) || *program->path)
         return open_program(program->directory, program->path);
     name_of(self, program->directory);
     return open_program(AT_FDCWD, self);
@@ -327,7 +273,7 @@ static int open_path(const struct program *program, struct reader *reader)
 
 /* Of a file that is open: which one is it, and does it load us? */
 static bool is_absent(struct absent *absent, int file, const struct program *program,
-                      const struct reader *reader)
+                      const struct preload *preload)
 {
     char link[PATH_SIZE];
     struct stat now;
@@ -337,11 +283,11 @@ static bool is_absent(struct absent *absent, int file, const struct program *pro
         return false;
     absent->command[length] = '\0';
     absent->why = why_file(file, absent->command);
-    if (absent->why == CLASS && reader->every_class)
+    if (absent->why == CLASS && preload->every_class)
         absent->why = LOADS;
     else if (!absent->why && !is_preloaded_everywhere()) {
         absent->why = why_secure(file, &now, program->resets_ids);
-        if (!absent->why && !reader->names_us)
+        if (!absent->why && !preload->names_us)
             absent->why = ENVIRONMENT;
     }
     absent->key = ((uint64_t)now.st_dev << 48 ^ (uint64_t)now.st_ino) << 3 | absent->why;
@@ -350,14 +296,15 @@ static bool is_absent(struct absent *absent, int file, const struct program *pro
 
 static bool look(struct absent *absent, const struct program *program)
 {
-    struct reader reader = {.page = 1};
-    if (!each_string(&reader, program->argv, see_argument) ||
-        !each_string(&reader, program->environment, see_variable))
+    struct reader reader = {.page = NO_PAGE};
+    struct preload preload = {.names_us = false};
+    if (!strings_each(&reader, program->argv, see_argument, NULL) ||
+        !strings_each(&reader, program->environment, see_variable, &preload))
         return false;
     int file = follow_scripts(program->file ? open_file(program, &reader) : open_path(program, &reader));
     if (file < 0)
         return false;
-    bool is = is_absent(absent, file, program, &reader);
+    bool is = is_absent(absent, file, program, &preload);
     close_program(file);
     return is;
 }
