@@ -13,6 +13,6 @@ static inline void keep_errno_end(const int *kept)
     errno = *kept;
 }
 
-#define KEEP_ERRNO const int kept_errno __attribute__((cleanup(keep_errno_end))) = errno
+#define KEEP_ERRNO const int kept_errno __attribute__((cleanup(keep_errno_end), unused)) = errno
 
 #endif
