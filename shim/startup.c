@@ -2,6 +2,7 @@
 
 #include "connection/socket.h"
 #include "hooks/death.h"
+#include "hooks/dispositions.h"
 #include "hooks/signals.h"
 #include "judge/absence.h"
 #include "judge/birth.h"
@@ -48,7 +49,7 @@ __attribute__((constructor)) static void start(void)
         config_degrade(STATE_ON);
         process_at_birth(linger_new_process);
         process_at_birth(ownership_new_process);
-        process_at_birth(signals_new_process);
+        process_at_birth(dispositions_new_process);
         signals_watch();
         death_watch();
         adopt_inherited();

@@ -1,7 +1,7 @@
 #include "hooks/death.h"
 
 #include "config.h"
-#include "hooks/signals.h"
+#include "hooks/dispositions.h"
 #include "judge/event.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
@@ -69,7 +69,7 @@ HOOK void quick_exit(int status)
 HOOK void abort(void)
 {
     int saved = errno;
-    if (process_enter() && signals_default_kills(SIGABRT) && ownership_has_connections())
+    if (process_enter() && dispositions_default_kills(SIGABRT) && ownership_has_connections())
         verdict_death(EVENT_CRASH);
     errno = saved;
     real(abort)();

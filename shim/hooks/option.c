@@ -3,7 +3,7 @@
 #include "config.h"
 #include "connection/socket.h"
 #include "connection/table.h"
-#include "hooks/signals.h"
+#include "hooks/dispositions.h"
 #include "judge/birth.h"
 #include "kept/linger.h"
 #include "libc.h"
@@ -163,7 +163,7 @@ void option_sandbox(void)
     linger_halt();
     ownership_disarm_all();
     ownership_cut();
-    signals_restore();
+    dispositions_restore();
     config_degrade(STATE_QUIET);
 }
 

@@ -1,6 +1,7 @@
 #include "hooks/signals.h"
 
 #include "config.h"
+#include "hooks/dispositions.h"
 #include "judge/event.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
@@ -12,12 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <string.h>
 #include <sys/syscall.h>
-
-enum { LAST_SIGNAL = 63 }; /* as in a set of signals (policy.h) */
-
-#define BIT(number) ((uint64_t)1 << (number))
 
 /* signal(7): what kills by default, and can be caught. Real-time signals too: 34 and up. */
 static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGILL) | BIT(SIGTRAP) |
@@ -26,38 +22,8 @@ static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIG
                               BIT(SIGXCPU) | BIT(SIGXFSZ) | BIT(SIGVTALRM) | BIT(SIGPROF) | BIT(SIGIO) |
                               BIT(SIGPWR) | BIT(SIGSYS) | ~(BIT(34) - 1);
 
-/*
- * Written by signals_watch(), then only by set() and the program's own handlers' reset, both on the program's
- * behalf: two threads of a program that set one signal at once race here as they do in the kernel.
- */
-static uint64_t watched; /* on_default or on_handled may be the kernel's handler */
-static struct sigaction program[LAST_SIGNAL + 1] COLD; /* of the watched ones: what the program set */
-static bool is_init;          /* process 1 of a container: the kernel does not kill it by a default signal */
-static uint64_t interrupting; /* siginterrupt(3) was asked for */
-
-/* What libc adds to the flags on this machine, and its sigaction tells (uapi/asm/signal.h has the number). */
-#ifdef __x86_64__
-enum { RESTORER = 0x04000000 };
-#else
-enum { RESTORER = 0 };
-#endif
-
-/* The flags in which a stand-in may differ from what the program set. All others are passed on: the kernel
- * knows which of them it keeps. */
-enum { OURS = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER | (int)SA_RESETHAND | RESTORER };
-
-static bool is_watched(int number)
-{
-    return number > 0 && number <= LAST_SIGNAL && (watched & BIT(number));
-}
-
-/* HUP means "reload" to most programs that handle it: only these two are requests to stop. */
-static bool asks_to_stop(int number)
-{
-    return (number == SIGTERM || number == SIGINT) && (config.stop_signals & BIT(number));
-}
-
-static void on_default(int number, siginfo_t *info, void *context);
+/* For which signals siginterrupt(3) was asked. Written by that hook only. */
+static uint64_t interrupting;
 
 /* The same signal once more, now deadly: a fault comes again by itself, others are sent again with what they
  * carried. */
@@ -92,7 +58,7 @@ static void on_default(int number, siginfo_t *info, void *context)
 /* Every handler may be called with three arguments: a one-argument one ignores the others (both psABIs). */
 static void on_handled(int number, siginfo_t *info, void *context)
 {
-    struct sigaction action = program[number];
+    struct sigaction action = *dispositions_of(number);
     if (action.sa_handler == SIG_IGN)
         return;
     if (action.sa_handler == SIG_DFL) {
@@ -110,86 +76,12 @@ static void on_handled(int number, siginfo_t *info, void *context)
     action.sa_sigaction(number, info, context);
 }
 
-static bool is_own(const struct sigaction *action)
-{
-    return (action->sa_flags & SA_SIGINFO) &&
-           (action->sa_sigaction == on_default || action->sa_sigaction == on_handled);
-}
-
-/*
- * What the kernel gets in place of what the program set. A signal that kills may use the program's alternate
- * stack whatever the program's flags say: a coroutine's stack may have no room for the kernel's frame.
- */
-static struct sigaction stand_in(int number, const struct sigaction *action)
-{
-    struct sigaction own = *action;
-    if (action->sa_handler == SIG_DFL && !is_init) {
-        own.sa_sigaction = on_default;
-        own.sa_flags = (action->sa_flags & ~OURS) | SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-        sigfillset(&own.sa_mask);
-    } else if (action->sa_handler != SIG_IGN && asks_to_stop(number)) {
-        own.sa_sigaction = on_handled;
-        own.sa_flags = (action->sa_flags & ~(int)SA_RESETHAND) | SA_SIGINFO;
-    }
-    return own;
-}
-
-/* What to remember of ACTION: as the kernel would tell it, but for the flags that it does not know. */
-static struct sigaction remembered(const struct sigaction *action)
-{
-    struct sigaction kept = *action;
-    kept.sa_flags |= RESTORER;
-    sigdelset(&kept.sa_mask, SIGKILL);
-    sigdelset(&kept.sa_mask, SIGSTOP);
-    return kept;
-}
-
-/* What the program is told: the KERNEL's answer or, where that is of a stand-in, what the program has SET. */
-static struct sigaction answer(const struct sigaction *kernel, const struct sigaction *set)
-{
-    if (!is_own(kernel))
-        return *kernel;
-    struct sigaction told = *set;
-    told.sa_flags = (kernel->sa_flags & ~OURS) | (set->sa_flags & OURS);
-    told.sa_restorer = set->sa_flags & RESTORER ? kernel->sa_restorer : NULL;
-    return told;
-}
-
-/* sigaction(2) for a watched signal. Both pointers are used where libc's own function uses them. */
-static int set(int number, const struct sigaction *action, struct sigaction *old)
-{
-    const struct sigaction before = program[number];
-    struct sigaction kernel = {.sa_handler = SIG_DFL};
-    struct sigaction own;
-    if (action) {
-        own = stand_in(number, action);
-        program[number] = remembered(action);
-    }
-    if (real(sigaction)(number, action ? &own : NULL, &kernel) != 0) {
-        program[number] = before;
-        return -1;
-    }
-    if (old)
-        *old = answer(&kernel, &before);
-    return 0;
-}
-
-/* In a vfork child the memory is the parent's, but the kernel's dispositions are the child's own. */
-static int set_in_vfork_child(int number, const struct sigaction *action, struct sigaction *old)
-{
-    struct sigaction kernel = {.sa_handler = SIG_DFL};
-    if (real(sigaction)(number, action, &kernel) != 0)
-        return -1;
-    if (old)
-        *old = answer(&kernel, &program[number]);
-    return 0;
-}
-
 HOOK int sigaction(int number, const struct sigaction *action, struct sigaction *old)
 {
-    if (!is_watched(number))
+    if (!dispositions_has(number))
         return real(sigaction)(number, action, old);
-    return process_enter() ? set(number, action, old) : set_in_vfork_child(number, action, old);
+    return process_enter() ? dispositions_set(number, action, old)
+                           : dispositions_set_in_vfork_child(number, action, old);
 }
 
 /* The three families of signal(3) differ in flags and mask only. */
@@ -219,7 +111,7 @@ static __sighandler_t set_system_v(int number, __sighandler_t handler)
 
 HOOK __sighandler_t signal(int number, __sighandler_t handler)
 {
-    return is_watched(number) ? set_bsd(number, handler) : real(signal)(number, handler);
+    return dispositions_has(number) ? set_bsd(number, handler) : real(signal)(number, handler);
 }
 
 HOOK __sighandler_t bsd_signal(int number, __sighandler_t handler)
@@ -234,7 +126,7 @@ HOOK __sighandler_t ssignal(int number, __sighandler_t handler)
 
 HOOK __sighandler_t sysv_signal(int number, __sighandler_t handler)
 {
-    return is_watched(number) ? set_system_v(number, handler) : real(sysv_signal)(number, handler);
+    return dispositions_has(number) ? set_system_v(number, handler) : real(sysv_signal)(number, handler);
 }
 
 HOOK __sighandler_t __sysv_signal(int number, __sighandler_t handler)
@@ -245,7 +137,7 @@ HOOK __sighandler_t __sysv_signal(int number, __sighandler_t handler)
 /* sigset(3): sets and unblocks, or, for SIG_HOLD, only blocks; the answer says whether it was blocked. */
 HOOK __sighandler_t sigset(int number, __sighandler_t handler)
 {
-    if (!is_watched(number))
+    if (!dispositions_has(number))
         return real(sigset)(number, handler);
     sigset_t one;
     sigset_t before;
@@ -263,13 +155,14 @@ HOOK __sighandler_t sigset(int number, __sighandler_t handler)
 
 HOOK int sigignore(int number)
 {
-    return is_watched(number) && set_simple(number, SIG_IGN, 0, false) != SIG_ERR ? 0
-                                                                                  : real(sigignore)(number);
+    return dispositions_has(number) && set_simple(number, SIG_IGN, 0, false) != SIG_ERR
+               ? 0
+               : real(sigignore)(number);
 }
 
 HOOK int siginterrupt(int number, int flag)
 {
-    if (!is_watched(number))
+    if (!dispositions_has(number))
         return real(siginterrupt)(number, flag);
     struct sigaction action;
     if (sigaction(number, NULL, &action) != 0)
@@ -286,7 +179,7 @@ HOOK int siginterrupt(int number, int flag)
 
 static void taken(int number)
 {
-    if (number <= 0 || !asks_to_stop(number) || !is_watched(number) || !process_enter())
+    if (number <= 0 || !dispositions_is_stop(number) || !dispositions_has(number) || !process_enter())
         return;
     process_note_stop();
     if (config.watched && atomic_load(&config.state) != STATE_QUIET)
@@ -333,64 +226,10 @@ static uint64_t wanted(const struct endings *row)
     return signals;
 }
 
-/*
- * A table of zeros already says SIG_DFL: it is written only for what was inherited as ignored. Asked first,
- * for a signal that is to be ignored may come at any moment.
- */
-static void watch(int number)
-{
-    struct sigaction inherited = {.sa_handler = SIG_DFL};
-    if (real(sigaction)(number, NULL, &inherited) != 0) {
-        watched &= ~BIT(number);
-    } else if (inherited.sa_handler != SIG_DFL) {
-        program[number] = inherited;
-    } else if (!is_init) {
-        struct sigaction own = stand_in(number, &inherited);
-        real(sigaction)(number, &own, NULL);
-    }
-}
-
 void signals_watch(void)
 {
     uint64_t signals = 0;
     for (int i = 0; i < config.policy->rule_count; i++)
         signals |= wanted(&config.policy->rules[i].endings);
-    watched = signals;
-    is_init = signals && getpid() == 1;
-    for (int number = 1; number <= LAST_SIGNAL; number++)
-        if (signals & BIT(number))
-            watch(number);
-}
-
-void signals_new_process(pid_t pid)
-{
-    (void)pid;
-    if (!is_init)
-        return;
-    is_init = false;
-    for (int number = 1; number <= LAST_SIGNAL; number++)
-        if (is_watched(number) && program[number].sa_handler == SIG_DFL)
-            watch(number);
-}
-
-bool signals_default_kills(int number)
-{
-    struct sigaction kernel = {.sa_handler = SIG_IGN};
-    real(sigaction)(number, NULL, &kernel);
-    if ((kernel.sa_flags & SA_SIGINFO) && kernel.sa_sigaction == on_default) {
-        kernel = (struct sigaction){.sa_handler = SIG_DFL};
-        real(sigaction)(number, &kernel, NULL);
-    }
-    return kernel.sa_handler == SIG_DFL;
-}
-
-void signals_restore(void)
-{
-    uint64_t were = watched;
-    watched = 0;
-    for (int number = 1; number <= LAST_SIGNAL; number++) {
-        struct sigaction kernel = {.sa_handler = SIG_DFL};
-        if ((were & BIT(number)) && real(sigaction)(number, NULL, &kernel) == 0 && is_own(&kernel))
-            real(sigaction)(number, &program[number], NULL);
-    }
+    dispositions_watch(signals, on_default, on_handled);
 }
