@@ -81,15 +81,23 @@ static void collect(const char **argv, size_t n, const char *first, va_list more
         argv[i] = va_arg(more, const char *);
 }
 
+/*
+ * ARGV becomes the arguments of execl(3) and its kin, of which FIRST is the last that has a name. It lives as
+ * long as the calling function, for an exec may come between vfork and exec, where nothing can be allocated.
+ * MORE is left behind the null pointer, and is the caller's to end.
+ */
+#define COLLECT(argv, first, more)                                                                           \
+    va_start(more, first);                                                                                   \
+    const size_t n = count(more);                                                                            \
+    va_end(more);                                                                                            \
+    const char **argv = __builtin_alloca(n * sizeof *argv);                                                  \
+    va_start(more, first);                                                                                   \
+    collect(argv, n, first, more)
+
 HOOK int execl(const char *path, const char *argument, ...)
 {
     va_list more;
-    va_start(more, argument);
-    const size_t n = count(more);
-    va_end(more);
-    const char **argv = __builtin_alloca(n * sizeof *argv);
-    va_start(more, argument);
-    collect(argv, n, argument, more);
+    COLLECT(argv, argument, more);
     va_end(more);
     return execv(path, (const void *)argv);
 }
@@ -97,12 +105,7 @@ HOOK int execl(const char *path, const char *argument, ...)
 HOOK int execlp(const char *file, const char *argument, ...)
 {
     va_list more;
-    va_start(more, argument);
-    const size_t n = count(more);
-    va_end(more);
-    const char **argv = __builtin_alloca(n * sizeof *argv);
-    va_start(more, argument);
-    collect(argv, n, argument, more);
+    COLLECT(argv, argument, more);
     va_end(more);
     return execvp(file, (const void *)argv);
 }
@@ -110,12 +113,7 @@ HOOK int execlp(const char *file, const char *argument, ...)
 HOOK int execle(const char *path, const char *argument, ...)
 {
     va_list more;
-    va_start(more, argument);
-    const size_t n = count(more);
-    va_end(more);
-    const char **argv = __builtin_alloca(n * sizeof *argv);
-    va_start(more, argument);
-    collect(argv, n, argument, more);
+    COLLECT(argv, argument, more);
     char **environment = va_arg(more, char **);
     va_end(more);
     return execve(path, (const void *)argv, environment);

@@ -33,83 +33,35 @@ static int changed_user(bool halted, int result)
     return single_thread_end(halted, result);
 }
 
-/* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
-HOOK int unshare(int flags)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(unshare)(flags));
-}
+/*
+ * The hook NAME: AFTER is called when the real function has returned. PARAMETERS and ARGUMENTS are lists in
+ * parentheses. (clang-format takes them for something else.)
+ */
+/* clang-format off */
+#define HOOK_ALONE(name, after, parameters, arguments)                                                       \
+    HOOK int name parameters                                                                                 \
+    {                                                                                                        \
+        bool halted = single_thread_begin();                                                                 \
+        return after(halted, real(name) arguments);                                                          \
+    }
 
-HOOK int setns(int fd, int kind)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setns)(fd, kind));
-}
+/* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
+HOOK_ALONE(unshare, single_thread_end, (int flags), (flags))
+HOOK_ALONE(setns, single_thread_end, (int fd, int kind), (fd, kind))
 
 /* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives
  * up. */
-HOOK int setuid(uid_t user)
-{
-    bool halted = single_thread_begin();
-    return changed_user(halted, real(setuid)(user));
-}
-
-HOOK int seteuid(uid_t user)
-{
-    bool halted = single_thread_begin();
-    return changed_user(halted, real(seteuid)(user));
-}
-
-HOOK int setreuid(uid_t real_user, uid_t effective)
-{
-    bool halted = single_thread_begin();
-    return changed_user(halted, real(setreuid)(real_user, effective));
-}
-
-HOOK int setresuid(uid_t real_user, uid_t effective, uid_t saved)
-{
-    bool halted = single_thread_begin();
-    return changed_user(halted, real(setresuid)(real_user, effective, saved));
-}
-
-HOOK int capset(struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data)
-{
-    bool halted = single_thread_begin();
-    return changed_user(halted, real(capset)(header, data));
-}
-
-HOOK int setgid(gid_t group)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setgid)(group));
-}
-
-HOOK int setegid(gid_t group)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setegid)(group));
-}
-
-HOOK int setregid(gid_t real_group, gid_t effective)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setregid)(real_group, effective));
-}
-
-HOOK int setresgid(gid_t real_group, gid_t effective, gid_t saved)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setresgid)(real_group, effective, saved));
-}
-
-HOOK int setgroups(size_t count, const gid_t *groups)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(setgroups)(count, groups));
-}
-
-HOOK int initgroups(const char *user, gid_t group)
-{
-    bool halted = single_thread_begin();
-    return single_thread_end(halted, real(initgroups)(user, group));
-}
+HOOK_ALONE(setuid, changed_user, (uid_t user), (user))
+HOOK_ALONE(seteuid, changed_user, (uid_t user), (user))
+HOOK_ALONE(setreuid, changed_user, (uid_t real_user, uid_t effective), (real_user, effective))
+HOOK_ALONE(setresuid, changed_user, (uid_t real_user, uid_t effective, uid_t saved), (real_user, effective, saved))
+HOOK_ALONE(capset, changed_user,
+           (struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data), (header, data))
+HOOK_ALONE(setgid, single_thread_end, (gid_t group), (group))
+HOOK_ALONE(setegid, single_thread_end, (gid_t group), (group))
+HOOK_ALONE(setregid, single_thread_end, (gid_t real_group, gid_t effective), (real_group, effective))
+HOOK_ALONE(setresgid, single_thread_end, (gid_t real_group, gid_t effective, gid_t saved),
+           (real_group, effective, saved))
+HOOK_ALONE(setgroups, single_thread_end, (size_t count, const gid_t *groups), (count, groups))
+HOOK_ALONE(initgroups, single_thread_end, (const char *user, gid_t group), (user, group))
+/* clang-format on */

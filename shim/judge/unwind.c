@@ -171,33 +171,18 @@ HOOK void *__cxa_begin_catch(void *exception)
 
 /* Where it goes is in a register that libc has mangled. It may stay within a destructor: then an abort is
  * missed. */
-HOOK void longjmp(jmp_buf to, int value)
-{
-    depth = 0;
-    real(longjmp)(to, value);
-    __builtin_unreachable();
-}
+#define JUMP(name, buffer)                                                                                   \
+    HOOK void name(buffer to, int value)                                                                     \
+    {                                                                                                        \
+        depth = 0;                                                                                           \
+        real(name)(to, value);                                                                               \
+        __builtin_unreachable();                                                                             \
+    }
 
-HOOK void _longjmp(jmp_buf to, int value)
-{
-    depth = 0;
-    real(_longjmp)(to, value);
-    __builtin_unreachable();
-}
-
-HOOK void siglongjmp(sigjmp_buf to, int value)
-{
-    depth = 0;
-    real(siglongjmp)(to, value);
-    __builtin_unreachable();
-}
-
-HOOK void __longjmp_chk(jmp_buf to, int value)
-{
-    depth = 0;
-    real(__longjmp_chk)(to, value);
-    __builtin_unreachable();
-}
+JUMP(longjmp, jmp_buf)
+JUMP(_longjmp, jmp_buf)
+JUMP(siglongjmp, sigjmp_buf)
+JUMP(__longjmp_chk, jmp_buf)
 
 enum event unwind_event(void)
 {
