@@ -3,12 +3,12 @@
 #include "config.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "process/links.h"
 #include "text.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -87,28 +87,17 @@ static bool link_of(char out[PATH_SIZE], int directory, const char *path)
     return size > 0;
 }
 
-struct entry { /* getdents64(2) */
-    uint64_t inode;
-    int64_t next;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
 static enum answer listed(int directory, const char *wanted)
 {
-    _Alignas(struct entry) char buffer[BUFFER_SIZE];
-    long size;
-    while ((size = real(syscall)(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < size;) {
-            const struct entry *entry = (const void *)(buffer + at);
-            char link[PATH_SIZE];
-            if (link_of(link, directory, entry->name) && strcmp(link, wanted) == 0)
-                return YES;
-            at += entry->size;
-        }
+    _Alignas(uint64_t) char buffer[BUFFER_SIZE];
+    struct links links = {.directory = directory, .buffer = buffer, .room = sizeof buffer};
+    const char *name;
+    while ((name = links_next(&links))) {
+        char link[PATH_SIZE];
+        if (link_of(link, directory, name) && strcmp(link, wanted) == 0)
+            return YES;
     }
-    return size == 0 ? NO : UNKNOWN;
+    return links.failed ? UNKNOWN : NO;
 }
 
 static enum answer in_proc(pid_t pid, int fd)
@@ -197,16 +186,12 @@ bool holder_is_leaving(pid_t pid, int fd)
     return leaving;
 }
 
-/* The link of a socket reads "socket:[INODE]" (proc(5)). */
 ino_t holder_socket(pid_t pid, int at)
 {
-    static const char socket_link[] = "socket:[";
     KEEP_ERRNO;
     char path[PATH_SIZE];
-    char link[PATH_SIZE];
     proc_path(path, pid, "/fd/", at);
-    bool is_socket = link_of(link, AT_FDCWD, path) && strncmp(link, socket_link, sizeof socket_link - 1) == 0;
-    return is_socket ? strtoul(link + sizeof socket_link - 1, NULL, 10) : 0;
+    return links_socket(AT_FDCWD, path);
 }
 
 bool holder_loads_us(pid_t pid)

@@ -1,6 +1,7 @@
 #include "holders.h"
 
 #include "proc.h"
+#include "process/links.h"
 #include "sockets.h"
 #include "task.h"
 #include "turns.h"
@@ -55,7 +56,7 @@ static void note(ino_t inode, pid_t pid)
 static void see_link(void *data, int directory, const char *name)
 {
     const pid_t *pid = data;
-    ino_t inode = sockets_inode(directory, name);
+    ino_t inode = links_socket(directory, name);
     if (inode)
         note(inode, *pid);
     else if (proc_is_hidden(*pid))

@@ -1,6 +1,7 @@
 #include "proc.h"
 
 #include "process/asked.h"
+#include "process/links.h"
 #include "turns.h"
 
 #include <elf.h>
@@ -290,34 +291,21 @@ bool proc_is_hidden(pid_t pid)
     return (errno == EACCES || errno == EPERM) && proc_pid(pid, "VmSize");
 }
 
-struct entry { /* getdents64(2) */
-    uint64_t inode;
-    int64_t next;
-    unsigned short size;
-    unsigned char type;
-    char name[];
-};
-
-/* Not opendir(3): its buffer is larger than all else here. */
 bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
                void *data)
 {
-    _Alignas(struct entry) char buffer[ENTRIES_SIZE];
+    _Alignas(uint64_t) char buffer[ENTRIES_SIZE];
     char path[PATH_SIZE];
-    long size = -1;
+    const char *name;
     snprintf(path, sizeof path, PROC_ROOT "/%d/%s", pid, what);
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
         return false;
-    while ((size = syscall(SYS_getdents64, directory, buffer, sizeof buffer)) > 0) {
-        for (long at = 0; at < size;) {
-            const struct entry *entry = (const void *)(buffer + at);
-            if (entry->name[0] != '.')
-                see(data, directory, entry->name);
-            at += entry->size;
-            turns_rest();
-        }
+    struct links links = {.directory = directory, .buffer = buffer, .room = sizeof buffer};
+    while ((name = links_next(&links))) {
+        see(data, directory, name);
+        turns_rest();
     }
     close(directory);
-    return size == 0;
+    return !links.failed;
 }

@@ -1,24 +1,14 @@
 #include "sockets.h"
 
 #include "proc.h"
+#include "process/links.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINK_SIZE = 64 };
-
-/* The link of a socket reads "socket:[INODE]" (proc(5)). */
-ino_t sockets_inode(int directory, const char *name)
-{
-    static const char prefix[] = "socket:[";
-    char link[LINK_SIZE];
-    errno = 0;
-    ssize_t size = readlinkat(directory, name, link, sizeof link - 1);
-    link[size < 0 ? 0 : size] = '\0';
-    return strncmp(link, prefix, sizeof prefix - 1) == 0 ? strtoul(link + sizeof prefix - 1, NULL, 10) : 0;
-}
+enum { FIRST = 64 };
 
 struct collection {
     struct sockets *sockets;
@@ -33,13 +23,13 @@ static void collect(void *data, int directory, const char *name)
     int fd = (int)strtol(name, NULL, 10);
     if (fd < to->from)
         return;
-    ino_t inode = sockets_inode(directory, name);
+    ino_t inode = links_socket(directory, name);
     if (!inode) {
         to->failed |= errno == EACCES || errno == EPERM;
         return;
     }
     if (to->sockets->count == to->room) {
-        size_t room = to->room ? 2 * to->room : LINK_SIZE;
+        size_t room = to->room ? 2 * to->room : FIRST;
         struct socket *more = realloc(to->sockets->at, room * sizeof *more);
         if (!more) {
             to->failed = true;
@@ -99,7 +89,7 @@ static void exclude(struct sockets *sockets, ino_t inode)
 
 static void exclude_link(void *data, int directory, const char *name)
 {
-    ino_t inode = sockets_inode(directory, name);
+    ino_t inode = links_socket(directory, name);
     if (inode)
         exclude(data, inode);
 }

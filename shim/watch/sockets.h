@@ -17,10 +17,6 @@ struct sockets {
     size_t count;
 };
 
-/* The inode of the socket that a link in /proc/PID/fd names; 0 if it is none, with errno if it cannot be
- * read. */
-ino_t sockets_inode(int directory, const char *name);
-
 /* Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, as errno
  * says, or without memory. */
 bool sockets_of(struct sockets *out, pid_t thread, int from);
