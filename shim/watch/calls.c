@@ -23,29 +23,29 @@ enum { MOST = 0x7ffff000 };                         /* of one transfer: write(2)
 enum { MS_PER_S = 1000, NS_PER_US = 1000, NS_PER_MS = 1000000 };
 
 static const struct call_kind kinds[] = {
-    {SYS_epoll_wait, MILLISECONDS, .at = 4},
-    {SYS_epoll_pwait, MILLISECONDS, .at = 4},
-    {SYS_epoll_pwait2, TIMESPEC, .at = 4},
-    {SYS_io_getevents, TIMESPEC, .at = 5},
-    {SYS_rt_sigtimedwait, TIMESPEC, .at = 3, .late = -EAGAIN},
-    {SYS_ppoll, TIMESPEC, .at = 3},    /* these two if the kernel */
-    {SYS_pselect6, TIMESPEC, .at = 5}, /* cannot write what is left */
-    {SYS_semop, NONE, .late = 0},
-    {SYS_semtimedop, TIMESPEC, .at = 4, .late = -EAGAIN},
-    {SYS_accept, RECEIVING, .at = 1, .late = -EAGAIN},
-    {SYS_accept4, RECEIVING, .at = 1, .late = -EAGAIN},
-    {SYS_read, RECEIVING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
-    {SYS_readv, RECEIVING, .at = 1, .late = -EAGAIN},
-    {SYS_recvfrom, RECEIVING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
-    {SYS_recvmsg, RECEIVING, .at = 1, .late = -EAGAIN},
-    {SYS_connect, SENDING, .at = 1, .late = -EINPROGRESS},
-    {SYS_write, SENDING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
-    {SYS_writev, SENDING, .at = 1, .late = -EAGAIN},
-    {SYS_sendto, SENDING, .at = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
-    {SYS_sendmsg, SENDING, .at = 1, .late = -EAGAIN},
-    {SYS_sendfile, SENDING, .at = 1, .late = -EAGAIN, .length = 4},
-    {SYS_copy_file_range, SENDING, .at = 3, .length = 5},
-    {SYS_getrandom, NONE, .length = 2, .buffer = 1},
+    {SYS_epoll_wait, .milliseconds = 4},
+    {SYS_epoll_pwait, .milliseconds = 4},
+    {SYS_epoll_pwait2, .timespec = 4},
+    {SYS_io_getevents, .timespec = 5},
+    {SYS_rt_sigtimedwait, .timespec = 3, .late = -EAGAIN},
+    {SYS_ppoll, .timespec = 3},    /* these two if the kernel */
+    {SYS_pselect6, .timespec = 5}, /* cannot write what is left */
+    {SYS_semop, .late = 0},
+    {SYS_semtimedop, .timespec = 4, .late = -EAGAIN},
+    {SYS_accept, .receives = 1, .late = -EAGAIN},
+    {SYS_accept4, .receives = 1, .late = -EAGAIN},
+    {SYS_read, .receives = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_readv, .receives = 1, .late = -EAGAIN},
+    {SYS_recvfrom, .receives = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_recvmsg, .receives = 1, .late = -EAGAIN},
+    {SYS_connect, .sends = 1, .late = -EINPROGRESS},
+    {SYS_write, .sends = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_writev, .sends = 1, .late = -EAGAIN},
+    {SYS_sendto, .sends = 1, .late = -EAGAIN, .length = 3, .buffer = 2},
+    {SYS_sendmsg, .sends = 1, .late = -EAGAIN},
+    {SYS_sendfile, .sends = 1, .late = -EAGAIN, .length = 4},
+    {SYS_copy_file_range, .sends = 3, .length = 5},
+    {SYS_getrandom, .length = 2, .buffer = 1},
 };
 
 const struct call_kind *calls_kind(const struct user_regs_struct *regs)
@@ -67,6 +67,12 @@ static unsigned long long argument(const struct user_regs_struct *regs, int at)
 {
     struct user_regs_struct copy = *regs;
     return *place_of(&copy, at);
+}
+
+/* The argument with the descriptor of a transfer; 0 if it is none. */
+static int descriptor_at(const struct call_kind *kind)
+{
+    return kind->sends ? kind->sends : kind->receives;
 }
 
 unsigned long long calls_done(const struct user_regs_struct *regs)
@@ -127,7 +133,7 @@ static bool has_rest(int socket, const struct call_kind *kind)
     int urgent = 0;
     if (kind->number == SYS_read || number_option(socket, SO_TYPE) != SOCK_STREAM)
         return false;
-    return kind->timeout == SENDING || ioctl(socket, SIOCATMARK, &urgent) != 0 || !urgent;
+    return kind->sends || ioctl(socket, SIOCATMARK, &urgent) != 0 || !urgent;
 }
 
 static int64_t of_socket(int socket, const struct call_kind *kind, bool has_part)
@@ -137,7 +143,7 @@ static int64_t of_socket(int socket, const struct call_kind *kind, bool has_part
     if (socket < 0 || (has_part && !has_rest(socket, kind)) ||
         (kind->number == SYS_connect && number_option(socket, SO_DOMAIN) == AF_UNIX))
         return CALLS_UNFIT;
-    getsockopt(socket, SOL_SOCKET, kind->timeout == RECEIVING ? SO_RCVTIMEO : SO_SNDTIMEO, &time, &size);
+    getsockopt(socket, SOL_SOCKET, kind->receives ? SO_RCVTIMEO : SO_SNDTIMEO, &time, &size);
     const struct timespec exact = {time.tv_sec, time.tv_usec * NS_PER_US};
     return time.tv_sec || time.tv_usec ? milliseconds(&exact) : CALLS_NEVER;
 }
@@ -171,20 +177,19 @@ static int64_t of_file(const struct statx *file, const struct call_kind *kind, b
                            file->stx_rdev_minor >= ZERO && file->stx_rdev_minor <= URANDOM;
     if (kind->number == SYS_write && S_ISREG(file->stx_mode))
         return CALLS_UNFIT;
-    return has_part && file->stx_mode && (kind->timeout == SENDING || is_memory) ? CALLS_NEVER : CALLS_UNFIT;
+    return has_part && file->stx_mode && (kind->sends || is_memory) ? CALLS_NEVER : CALLS_UNFIT;
 }
 
 static bool may_bring_sigpipe(const struct call_kind *kind, const struct user_regs_struct *regs)
 {
-    return kind->timeout == SENDING &&
-           (kind->number != SYS_sendto || !((int)argument(regs, FLAGS) & MSG_NOSIGNAL));
+    return kind->sends && (kind->number != SYS_sendto || !((int)argument(regs, FLAGS) & MSG_NOSIGNAL));
 }
 
 /* A SIGPIPE that the rest brought, and that is blocked, would stay pending. */
 static int64_t of_descriptor(pid_t thread, pid_t tgid, const struct call_kind *kind,
                              const struct user_regs_struct *regs)
 {
-    const int fd = (int)argument(regs, kind->at);
+    const int fd = (int)argument(regs, descriptor_at(kind));
     const bool has_part = calls_done(regs);
     const struct statx file = look_at(thread, fd);
     if (!S_ISSOCK(file.stx_mode))
@@ -209,18 +214,13 @@ static int64_t of_timespec(pid_t thread, uintptr_t address)
 int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind,
                    const struct user_regs_struct *regs)
 {
-    switch (kind->timeout) {
-    case MILLISECONDS:
-        return (int)argument(regs, kind->at) < 0 ? CALLS_NEVER : (int)argument(regs, kind->at);
-    case TIMESPEC:
-        return of_timespec(thread, argument(regs, kind->at));
-    case RECEIVING:
-    case SENDING:
-        return of_descriptor(thread, tgid, kind, regs);
-    case NONE:
-        break;
+    if (kind->milliseconds) {
+        const int time = (int)argument(regs, kind->milliseconds);
+        return time < 0 ? CALLS_NEVER : time;
     }
-    return CALLS_NEVER;
+    if (kind->timespec)
+        return of_timespec(thread, argument(regs, kind->timespec));
+    return descriptor_at(kind) ? of_descriptor(thread, tgid, kind, regs) : CALLS_NEVER;
 }
 
 void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind, int64_t left)
@@ -230,8 +230,8 @@ void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind
         *place_of(regs, kind->length) = whole(kind, regs) - part;
     if (kind->buffer)
         *place_of(regs, kind->buffer) += part;
-    if (kind->timeout == MILLISECONDS)
-        *place_of(regs, kind->at) = (unsigned long long)left;
+    if (kind->milliseconds)
+        *place_of(regs, kind->milliseconds) = (unsigned long long)left;
 }
 
 bool calls_is_told_once(long long failure)
@@ -243,9 +243,9 @@ bool calls_is_told_once(long long failure)
 bool calls_brings_signal(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs,
                          long long failure)
 {
-    if (kind->timeout != SENDING || (failure != -EPIPE && failure != -EFBIG))
+    if (!kind->sends || (failure != -EPIPE && failure != -EFBIG))
         return false;
-    return failure == -EFBIG || S_ISSOCK(look_at(thread, (int)argument(regs, kind->at)).stx_mode);
+    return failure == -EFBIG || S_ISSOCK(look_at(thread, (int)argument(regs, descriptor_at(kind))).stx_mode);
 }
 
 long long calls_failure(const struct call_kind *kind, long long failure)

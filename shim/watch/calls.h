@@ -11,16 +11,19 @@
 #include <sys/types.h>
 #include <sys/user.h>
 
-enum timeout { NONE, MILLISECONDS, TIMESPEC, RECEIVING, SENDING };
-
-/* Arguments are counted from 1; 0 is none. */
+/*
+ * A call that can be cut short. All fields but NUMBER and LATE say which argument has that, counted from 1; 0
+ * is none. The time-out is in an argument, or, of a call that transfers, in an option of its socket.
+ */
 struct call_kind {
     long number;
-    enum timeout timeout;
-    int at;     /* the argument with the time-out, or the descriptor that has it */
-    int late;   /* the result when the time is up */
-    int length; /* the argument with the length of a transfer that may come out short */
-    int buffer; /* the argument with its memory */
+    int milliseconds; /* the time-out */
+    int timespec;     /* a pointer to the time-out */
+    int receives;     /* the descriptor that it takes from; a socket's time-out is SO_RCVTIMEO */
+    int sends;        /* the descriptor that it puts to; a socket's time-out is SO_SNDTIMEO */
+    int late;         /* the result when the time is up */
+    int length;       /* how much it transfers, if that may come out short */
+    int buffer;       /* where the memory of the transfer is */
 };
 
 /* What the registers of a stopped thread tell: its call, with the result; NULL for none of these. */

@@ -95,7 +95,7 @@ static void end_call(pid_t tid, struct call *call)
 /* It was cut: it begins again, unless its time is up. */
 static void go_on(pid_t tid, struct call *call)
 {
-    if (time_left(call) == 0 && call->kind->timeout != MILLISECONDS) {
+    if (time_left(call) == 0 && !call->kind->milliseconds) {
         if (!calls_done(&call->regs))
             call->regs.rax = (unsigned long long)call->kind->late;
         end_call(tid, call);
