@@ -3,11 +3,32 @@
  *
  * The rule (docs/DESIGN.md has it with its reasons):
  *  - A connection belongs to the process that it was born in.
- *  - A fork gives the child the connection that the forking thread got last before it, and what is at 0, 1,
- * 2; all others stay the parent's. Of several forks the last one's child is the heir.
+ *  - A fork gives the child the connection that the forking thread got last before it, and those at 0, 1, 2.
+ *    All others stay the parent's. Of several forks the last one's child is the heir.
  *  - What was given has claimants (claims.h): who ends it well while another claimant still holds it changes
  *    nothing, the last one decides.
  *  - A child that execs keeps a claim only to what is at 0, 1, 2.
+ *
+ * One connection, as one process sees it:
+ *
+ *     born, adopted                         a fork gave it        a fork copied it
+ *          |         this process forks,          |                     |
+ *          v         and gives it                 v                     v
+ *       +------+ --------------------------> +---------+          +----------+
+ *       | sole |                             | claimed |          | parent's |
+ *       +------+                             +---------+          +----------+
+ *          |                                  |       |
+ *          |           SCM_RIGHTS out         |       | the process that gave it
+ *          |<---------------------------------+       | gives it to a later child
+ *          v                                          v
+ *     +----------+     this process forks       +-----------+
+ *     | disowned | <--------------------------- | displaced |
+ *     +----------+                              +-----------+
+ *
+ *     sole                  its end here is the end, unless the process above still holds what was adopted
+ *     claimed               the last claimant's end is the end
+ *     all others            its close changes nothing here
+ *     disowned, parent's    once it comes by SCM_RIGHTS it is sole; what was not sent after all is as before
  */
 #ifndef TRUEFIN_OWNERSHIP_H
 #define TRUEFIN_OWNERSHIP_H

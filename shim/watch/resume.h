@@ -4,11 +4,27 @@
  * and then ends its call for it. For x86-64; elsewhere nothing is done, because the first argument of such a
  * call cannot be had any more (arch/arm64/kernel/signal.c, do_signal()).
  *
- *     stop for the signal -> back to the instruction of the call, with what is left of a transfer
- *     stop at its entry   -> nothing
- *     stop at its exit    -> registers as they were, the counts added up
+ *             no call ----- a stop of job control ------------------------> OVER
+ *                |
+ *                | a signal without effect has cut the call
+ *                v
+ *     +----> REWOUND ------ a signal with effect, a stop of job control,
+ *     |       |   ^ |       or its time is up ----------------------------> OVER
+ *     |       |   +-+ another signal without effect                          ^
+ *     | exit, | entry                                                        |
+ *     | cut   v                                                              |
+ *     +---- INSIDE -------- exit, done or failed --------------------------->+
+ *             |                                                              |
+ *             +------------ exit, failed with a signal that the whole        | that signal comes,
+ *                           would not have brought ------------> BROKEN ---->+ and is dropped
  *
- * Between the first and the last the thread has other arguments in its registers than the program gave it:
+ *     OVER, BROKEN -------- the next call ------> no call
+ *
+ *     REWOUND   the thread is at the instruction of the call again, with what is left of a transfer
+ *     INSIDE    the kernel works on the rest
+ *     OVER      the thread has its own registers again, and the result of the whole
+ *
+ * In REWOUND and INSIDE the thread has other arguments in its registers than the program gave it:
  * with a side-car that is killed there, the call returns the count of the rest.
  */
 #ifndef TRUEFIN_WATCH_RESUME_H
