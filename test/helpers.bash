@@ -264,3 +264,23 @@ peer_sees() {
     connect_peer "${@:3}"
     peer_saw "$1" "$2"
 }
+
+# behind_fin SIGNAL: what comes to a peer after the FIN, when the server has been sent SIGNAL and has ended. The peer's own
+# side stays open, so that an RST would still be sent, and be told by the socket as EPIPE.
+behind_fin() {
+    run -0 python3 -c '
+import os, signal, socket, sys, time
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+while connection.recv(100):
+    pass
+pid = int(sys.argv[2])
+os.kill(pid, signal.Signals["SIG" + sys.argv[3]])
+for _ in range(1000):
+    if not os.path.exists(f"/proc/{pid}"):
+        break
+    time.sleep(0.01)
+else:
+    sys.exit("it has not ended")
+print("error", connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))' "$port" "$(pid_of server)" "$1"
+    assert_output 'error 0'
+}

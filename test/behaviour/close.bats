@@ -73,6 +73,11 @@ orderly() {
     orderly shutdown_both close
 }
 
+@test "after a shutdown for reading a crash still sends RST" {
+    serve accept write:Hello. shutdown_rd kill_self:KILL
+    peer_sees rst 6
+}
+
 @test "each way to give up the last descriptor is the event close" {
     local way rows=0
     while read -r way; do
@@ -129,6 +134,11 @@ orderly() {
 @test "dup2 of a descriptor onto itself ends nothing" {
     serve -p close=rst,crash=rst accept write:Hello. dup2_self write:Again. close pause
     peer_sees rst 12
+}
+
+@test "dup3 with flags that the kernel refuses ends nothing, a crash still does" {
+    serve accept write:Hello. dup3_refused kill_self:KILL
+    peer_sees rst 6
 }
 
 @test "a connection moved to descriptor 0 is still the same connection" {

@@ -80,6 +80,15 @@ refused() {
     peer_sees fin 6
 }
 
+@test "TRUEFIN_POLICY_FILE beside TRUEFIN_POLICY gives one line, and a program without truefin" {
+    echo abort-on-crash >policy
+    serve -p abort-on-crash TRUEFIN_POLICY_FILE="$PWD/policy" accept write:Hello. exit:3
+    peer_sees fin 6
+    run cat server.err
+    assert_equal "${#lines[@]}" 1
+    assert_output --partial 'TRUEFIN_POLICY is set too'
+}
+
 @test "a fault in TRUEFIN_POLICY_FILE is quoted" {
     printf '%s\n' '# ours' 'abort-on-crsh' >policy
     serve TRUEFIN_POLICY_FILE="$PWD/policy" accept write:Hello. exit:3

@@ -160,6 +160,16 @@ except ConnectionResetError:
 
 # --- Other policies ---
 
+@test "nothing comes behind the FIN of a shutdown when the program is killed" {
+    serve accept write:Hello. shutdown_wr pause
+    behind_fin KILL
+}
+
+@test "nothing comes behind the FIN of another process's shutdown when the program fails" {
+    serve accept write:Hello. fork{ shutdown_wr exit:0 } wait block:USR1 sigwait:USR1 exit:3
+    behind_fin USR1
+}
+
 @test "under off a crash reads as FIN, as it does without truefin" {
     serve -p off accept write:Hello. segv
     peer_sees fin 6

@@ -133,6 +133,18 @@ ends_with() {
     peer_sees fin 6
 }
 
+@test "a program that handles its own abort and exits 0 sends FIN" {
+    serve accept write:Hello. on:ABRT:exit:0 abort
+    peer_sees fin 6
+    server_ended exit 0
+}
+
+@test "a connection that comes once exit(3) has begun ends as its close says" {
+    serve listen atexit_serve exit:3
+    peer_sees fin 6
+    server_ended exit 3
+}
+
 @test "what stdio still holds at exit(0) arrives, then FIN" {
     serve accept fdopen:w fprintf:Hello. exit:0
     peer_sees fin 6

@@ -442,6 +442,20 @@ END
     server_said accepted
 }
 
+@test "a program that has no number left for a socket gets one that was kept" {
+    TRUEFIN_LINGER_TIME=1min
+    export TRUEFIN_LINGER_TIME
+    peer=second listen_peer
+    local other=$port
+    launch server -p always-fin prlimit --nofile=64 "$PROGRAMS/server" sweep:64 \
+        accept await_unread:1 write:Hello. close use_up connect:"$other" say:connected pause
+    find_port server
+    size=1 upload 0 hold
+    uploaded 'all 6 fin'
+    server_said 'no more'
+    server_said connected
+}
+
 @test "what lingers takes at most a sixteenth of the numbers: the one that has lingered longest ends for the next" {
     TRUEFIN_LINGER_TIME=1min
     export TRUEFIN_LINGER_TIME

@@ -166,6 +166,13 @@ END
     server_ended exit 1
 }
 
+# To most programs that handle it HUP means "reload".
+@test "a program that exits 1 in its own handler for SIGHUP sends RST" {
+    stops_on HUP on:HUP:exit:1
+    peer_saw rst 6
+    server_ended exit 1
+}
+
 @test "a program whose handler for SIGTERM raises it again at its default sends FIN" {
     serve accept write:Hello. on:TERM raise:TERM default:TERM raise:TERM
     peer_sees fin 6
@@ -177,6 +184,11 @@ END
     serve accept write:Hello. on:TERM:exit:1 default:TERM raise:TERM
     peer_sees fin 6
     server_ended signal TERM
+}
+
+@test "a request to stop that a process has handled is none to its fork child" {
+    serve accept write:Hello. on:TERM raise:TERM fork{ await_orphaned exit:3 } close exit:0
+    peer_sees rst 6
 }
 
 # --- Ignored, blocked, waited for ---

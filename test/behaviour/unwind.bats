@@ -56,6 +56,11 @@ all_cases() {
     done
 }
 
+# has_unread BYTES: so many wait at the server's side of a connection.
+has_unread() {
+    [[ $(ss -Htn state established "sport = :$port" | awk '{ print $1 }') == "$1" ]]
+}
+
 # --- The seed ---
 
 # seed HOW [thread]: programs/seed.rs of $build.
@@ -196,6 +201,18 @@ seed() {
 
 @test "C++: what an exception destroys sends RST under exception=rst" {
     all_cases cxx rst caught-above same-function in-a-thread exception-ptr
+}
+
+# Stopped meanwhile, so that the data is there before the connection is accepted.
+@test "C++: what an exception destroys is the event exception also with data unread" {
+    requires "$PROGRAMS/unwind"
+    launch cxx -p exception=rst,unread=fin "$PROGRAMS/unwind" caught-above
+    find_port cxx
+    kill -STOP "$(pid_of cxx)"
+    connect_peer --send request
+    wait_until has_unread 7
+    kill -CONT "$(pid_of cxx)"
+    peer_saw rst 6
 }
 
 @test "C++: the default policy leaves exceptions alone: FIN" {

@@ -101,6 +101,11 @@ all_pause() {
     under fin accept write:Hello. fork{ fork{ await_orphaned kill_self:KILL } exit:0 } await_others exit:0
 }
 
+@test "a daemon that has had a helper decides for its connection" {
+    under rst accept fork{ exit:0 } wait daemon write:Hello. exit:3
+    under fin accept fork{ exit:0 } wait daemon write:Hello. exit:0
+}
+
 # Nobody but root may look into a process that was root's: so it is with the children of Apache and vsftpd.
 @test "all of this where the processes have dropped root's rights" {
     other_users

@@ -83,6 +83,11 @@ both_ends() {
     both_ends listen daemon accept write:Hello. END
 }
 
+@test "daemon(3) gives up a connection at 0: FIN" {
+    serve accept write:Hello. onto:0 daemon pause
+    peer_sees fin 6
+}
+
 @test "a connection that was there before a double fork ends as the grandchild does" {
     both_ends watch_others accept fork{ setsid fork{ await_others write:Hello. END } exit:0 } wait close exit:0
     both_ends watch_others accept fork{ setsid fork{ await_others write:Hello. END } _exit:0 } _exit:0
@@ -94,6 +99,44 @@ both_ends() {
 
 @test "setsid changes nothing" {
     both_ends accept fork{ setsid await_orphaned write:Hello. END } close exit:0
+}
+
+@test "both of two connections that were there before daemon(3) end as the daemon does" {
+    local end
+    for end in 0 3; do
+        serve accept write:Hello. accept write:Hello. daemon "exit:$end"
+        peer=first connect_peer
+        peer=second connect_peer
+        peer=first peer_saw "$([[ $end == 0 ]] && echo fin || echo rst)" 6
+        peer=second peer_saw "$([[ $end == 0 ]] && echo fin || echo rst)" 6
+        stop_all
+    done
+}
+
+# --- fork: what a child is given ---
+
+@test "a fork child decides for the connection at 0 besides the one that came last" {
+    serve accept write:Hello. onto:0 accept write:Hello. fork{ await_orphaned exit:3 } exit:0
+    peer=first connect_peer
+    peer=second connect_peer
+    peer=first peer_saw rst 6
+    peer=second peer_saw rst 6
+}
+
+# --- A superserver without truefin ---
+
+@test "a service that fails while its superserver, without truefin, still holds the connection leaves it to that" {
+    start superserver python3 -c '
+import os, socket, subprocess, sys
+s = socket.create_server(("127.0.0.1", 0))
+print("port", s.getsockname()[1], flush=True)
+c, _ = s.accept()
+c.sendall(b"Hello.")
+status = subprocess.run(sys.argv[2:], stdin=c, env=dict(os.environ, LD_PRELOAD=sys.argv[1])).returncode
+assert status == 3, status
+c.close()' "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" "$PROGRAMS/server" exit:3
+    find_port superserver
+    peer_sees fin 6
 }
 
 # --- exec: setuid ---

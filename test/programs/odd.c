@@ -129,6 +129,28 @@ static int nested_vfork(void)
     return 0;
 }
 
+static void nothing(int number)
+{
+    (void)number;
+}
+
+/* The child has the parent's memory, but signals of its own. */
+static int vfork_signal(void)
+{
+    struct sigaction action = {.sa_handler = nothing};
+    sigaction(SIGTERM, &action, NULL);
+    pid_t child = vfork(); /* NOLINT: what is tested */
+    if (child == 0) {
+        signal(SIGTERM, SIG_DFL);
+        _exit(0);
+    }
+    waitpid(child, NULL, 0);
+    sigaction(SIGTERM, NULL, &action);
+    printf(action.sa_handler == nothing ? "own\n" : "another\n");
+    raise(SIGTERM);
+    return 0;
+}
+
 static int seccomp_probe(void)
 {
     connection();
@@ -143,7 +165,7 @@ static const struct {
 } oddities[] = {
     {"small-stack", small_stack},         {"clone3-probe", clone3_probe}, {"ppoll-term", ppoll_term},
     {"cancelled-close", cancelled_close}, {"no-file-size", no_file_size}, {"nested-vfork", nested_vfork},
-    {"seccomp-probe", seccomp_probe},
+    {"seccomp-probe", seccomp_probe},     {"vfork-signal", vfork_signal},
 };
 
 int main(int argc, char **argv)

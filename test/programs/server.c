@@ -18,11 +18,14 @@
 #include <error.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +238,12 @@ static void shutdown_wr(const char *arg)
     must(shutdown(connection, SHUT_WR), "shutdown");
 }
 
+static void shutdown_rd(const char *arg)
+{
+    (void)arg;
+    must(shutdown(connection, SHUT_RD), "shutdown");
+}
+
 static void shutdown_both(const char *arg)
 {
     (void)arg;
@@ -377,6 +386,13 @@ static void dup3_over(const char *arg)
 {
     (void)arg;
     must(dup3(dev_null(), connection, O_CLOEXEC), "dup3");
+}
+
+/* The kernel refuses flags that it does not know, and puts nothing over the connection. */
+static void dup3_refused(const char *arg)
+{
+    (void)arg;
+    must(-(dup3(dev_null(), connection, O_APPEND) >= 0), "dup3 with bad flags");
 }
 
 /* dup2 of a descriptor onto itself changes nothing. */
@@ -550,6 +566,22 @@ static void syscall_exit_group(const char *arg)
 }
 
 /* The last thread's end is the process's, with status 0. */
+/* A filter kills this thread, and no other, for its next call of getppid(2). */
+static void die_alone(const char *arg)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_THREAD),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+    (void)arg;
+    must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");
+    must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "PR_SET_SECCOMP");
+    getppid();
+}
+
 static void do_pthread_exit(const char *arg)
 {
     (void)arg;
@@ -565,6 +597,20 @@ static void atexit_close(const char *arg)
 {
     (void)arg;
     must(-atexit(close_connection), "atexit");
+}
+
+static void serve_late(void)
+{
+    do_accept("");
+    do_write("Hello.");
+    do_close("");
+}
+
+/* When exit(3) has begun it accepts once more, writes "Hello." and closes. */
+static void atexit_serve(const char *arg)
+{
+    (void)arg;
+    must(-atexit(serve_late), "atexit");
 }
 
 static void do_abort(const char *arg)
@@ -901,6 +947,7 @@ static const struct operation {
     {"read", do_read},
     {"await_unread", await_unread},
     {"shutdown_wr", shutdown_wr},
+    {"shutdown_rd", shutdown_rd},
     {"shutdown_both", shutdown_both},
     {"fdopen", do_fdopen},
     {"fprintf", do_fprintf},
@@ -920,6 +967,7 @@ static const struct operation {
     {"swap", swap},
     {"dup2_over", dup2_over},
     {"dup3_over", dup3_over},
+    {"dup3_refused", dup3_refused},
     {"dup2_self", dup2_self},
     {"close_range", do_close_range},
     {"close_range_cloexec", close_range_cloexec},
@@ -948,6 +996,8 @@ static const struct operation {
     {"syscall_exit_group", syscall_exit_group},
     {"pthread_exit", do_pthread_exit},
     {"atexit_close", atexit_close},
+    {"atexit_serve", atexit_serve},
+    {"die_alone", die_alone},
     {"abort", do_abort},
     {"assert", fail_assert},
     {"double_free", double_free},

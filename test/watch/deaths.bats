@@ -34,10 +34,11 @@ ignore:TERM kill_self:TERM exit:7|rst|exit 7
 thread{ kill_self:KILL|rst|signal KILL
 thread{ exit:3|rst|exit 3
 thread{ pthread_exit } exit:0|fin|exit 0
+thread{ die_alone } exit:0|fin|exit 0
 fork{ exit:3 } wait exit:0|fin|exit 0
 fork{ kill_self:KILL } wait exit:0|fin|exit 0
 ROWS
-    assert_equal "$rows" 18
+    assert_equal "$rows" 19
 }
 
 @test "always-fin holds for SIGKILL with data unread" {
@@ -139,6 +140,11 @@ ROWS
         stop_all
     done
     assert_equal "$i" 20
+}
+
+@test "nothing comes behind the FIN of a shutdown when a watched program is killed" {
+    watch_static -- accept write:Hello. shutdown_wr pause
+    behind_fin KILL
 }
 
 @test "an exec by one of several threads is no death: nothing is reset, and nothing that waits to be read is lost" {
