@@ -272,3 +272,8 @@ taken() {
     without_sanitizer "a sanitizer has a vfork of its own"
     as_without nested-vfork 0 8
 }
+
+@test "what a vfork child sets for a signal is not its parent's" {
+    without_sanitizer "a sanitizer has a vfork of its own"
+    as_without vfork-signal 0 own
+}
