@@ -29,6 +29,15 @@ stands_by() {
     stands_by udp
 }
 
+@test "a UDP socket at 0 that a program is started with is left alone" {
+    requires strace
+    without_sanitizer 'a sanitizer makes calls of its own'
+    shim_settings -p "$busy" /bin/true
+    strace -qq -o trace -e trace=setsockopt "${settings[@]/#/--env=}" "${rest[@]}" <>/dev/udp/127.0.0.1/9
+    run cat trace
+    assert_output ''
+}
+
 @test "AF_UNIX connections are left alone" {
     stands_by unix
 }

@@ -219,6 +219,48 @@ activated() {
     peer_sees fin 6
 }
 
+# --- sendmsg(2): a descriptor is sent away ---
+
+# sends_away good|bad: a program under the shim accepts, writes "Hello.", tries to send the connection to this one, which
+# is without truefin, and is killed. With bad nobody is at the other end. What arrives is closed.
+sends_away() {
+    start receiver python3 -c '
+import os, socket, subprocess, sys
+here, there = socket.socketpair()
+closed, gone = socket.socketpair()
+gone.close()
+sender = """
+import os, signal, socket, sys
+by = socket.socket(fileno=int(sys.argv[1]))
+s = socket.create_server(("127.0.0.1", 0))
+print("port", s.getsockname()[1], flush=True)
+c, _ = s.accept()
+c.sendall(b"Hello.")
+try:
+    socket.send_fds(by, [b"x"], [c.fileno()])
+except BrokenPipeError:
+    pass
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+by = there if sys.argv[2] == "good" else closed
+subprocess.run([sys.executable, "-c", sender, str(by.fileno())], pass_fds=[by.fileno()],
+               env=dict(os.environ, LD_PRELOAD=sys.argv[1]))
+there.close()
+_, fds, _, _ = socket.recv_fds(here, 1, 1)
+assert len(fds) == (sys.argv[2] == "good"), fds' "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" "$1"
+    find_port receiver
+}
+
+@test "a connection that was sent to a process without truefin ends as that one closes it: FIN" {
+    sends_away good
+    peer_sees fin 6
+}
+
+@test "a connection that could not be sent is still the program's: its crash is an RST" {
+    sends_away bad
+    peer_sees rst 6
+}
+
 # --- pidfd_getfd(2): someone else takes a copy ---
 
 # Takes descriptor FD of PID, says so, and holds it until its standard input ends; then it ends well.
