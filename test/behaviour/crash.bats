@@ -166,7 +166,7 @@ except ConnectionResetError:
 }
 
 @test "nothing comes behind the FIN of another process's shutdown when the program fails" {
-    serve accept write:Hello. fork{ shutdown_wr exit:0 } wait block:USR1 sigwait:USR1 exit:3
+    serve block:USR1 accept write:Hello. fork{ shutdown_wr exit:0 } wait sigwait:USR1 exit:3
     behind_fin USR1
 }
 

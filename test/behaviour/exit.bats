@@ -133,15 +133,21 @@ ends_with() {
     peer_sees fin 6
 }
 
-@test "a program that handles its own abort and exits 0 sends FIN" {
-    serve accept write:Hello. on:ABRT:exit:0 abort
-    peer_sees fin 6
-    server_ended exit 0
+@test "a program that handles its own abort ends as its exit says" {
+    serve -p always-fin,exit-error=rst accept write:Hello. on:ABRT:exit:3 abort
+    peer_sees rst 6
+    server_ended exit 3
 }
 
 @test "a connection that comes once exit(3) has begun ends as its close says" {
-    serve listen atexit_serve exit:3
-    peer_sees fin 6
+    serve accept write:Hello. atexit_serve exit:3
+    # Which of the two is accepted first is open.
+    peer=first connect_peer
+    peer=second connect_peer
+    wait_until test -s first.out -a -s second.out
+    run -0 sort first.out second.out
+    assert_line -n 0 'fin after 6 bytes'
+    assert_line -n 1 'rst after 6 bytes (ECONNRESET)'
     server_ended exit 3
 }
 

@@ -352,6 +352,19 @@ ROWS
     assert_output a-fine-name
 }
 
+# --- Time ---
+
+@test "a record has the time of its ending, in UTC" {
+    local before after is
+    before=$(date +%s)
+    serve -p close=rst TRUEFIN_LOG="$PWD/log" accept close pause
+    peer_sees rst 0
+    wait_until test -s log
+    after=$(date +%s)
+    is=$(date -d "$(sed -n 's/^time=\([^ ]*Z\) .*/\1/p' log)" +%s)
+    ((before <= is && is <= after)) || fail "$before $is $after"
+}
+
 # --- Addresses ---
 
 nobody_connected() {

@@ -92,6 +92,10 @@ all_pause() {
     under rst accept fork{ await_orphaned write:Hello. exit:3 } kill_self:KILL
 }
 
+@test "of two children the later one decides, though the first one ends after it" {
+    under rst watch_others accept write:Hello. fork{ await_others exit:0 } fork{ await_orphaned exit:3 } close exit:0
+}
+
 # Neither parent nor child: where the kernel refuses both ways an RST may be missed, but there is never a false one.
 @test "a grandparent and a grandchild do not know of each other" {
     under fin accept fork{ fork{ write:Hello. exit:0 } close pause } close pause

@@ -181,6 +181,24 @@ setuid_server() {
     peer_sees rst 6
 }
 
+@test "a connection at 0 is armed again when the exec has failed: SIGKILL sends RST" {
+    launch server python3 -c '
+import os, signal, socket
+s = socket.create_server(("127.0.0.1", 0))
+print("port", s.getsockname()[1], flush=True)
+c, _ = s.accept()
+c.sendall(b"Hello.")
+os.dup2(c.fileno(), 0)
+c.close()
+try:
+    os.execv("missing/program", ["program"])
+except OSError:
+    os.kill(os.getpid(), signal.SIGKILL)'
+    find_port server
+    peer_sees rst 6
+    server_ended signal KILL
+}
+
 # --- exec: LISTEN_FDS ---
 
 @test "a connection passed on as LISTEN_FDS ends as the new program does" {
