@@ -93,7 +93,7 @@ items() {
     local file
     while read -r file; do
         run -0 grep -F "\`${file##*/}\`" "$SOURCE_DIR/docs/DESIGN.md"
-    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/write/*' -o -path '*/check/*' \) -prune -o \
+    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/write/*' -o -path '*/check/*' -o -path '*/peer/*' \) -prune -o \
         \( -name '*.[cS]' -o -path '*/shim/calls.def' \) -print)
 }
 
