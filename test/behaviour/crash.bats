@@ -165,6 +165,11 @@ except ConnectionResetError:
     behind_fin KILL
 }
 
+@test "nothing comes behind the FIN of a shutdown when the program closes under abort-unless-shutdown" {
+    serve -p abort-unless-shutdown block:USR1 accept write:Hello. shutdown_wr sigwait:USR1 close exit:0
+    behind_fin USR1
+}
+
 @test "nothing comes behind the FIN of another process's shutdown when the program fails" {
     serve block:USR1 accept write:Hello. fork{ shutdown_wr exit:0 } wait sigwait:USR1 exit:3
     behind_fin USR1

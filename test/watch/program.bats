@@ -318,6 +318,18 @@ ROWS
 }
 
 # The signal is raised, for that reaches the thread that then waits for it.
+@test "with both, a death is recorded once, by the side-car" {
+    local watcher
+    watched server --watch --log "$PWD/log" -- "$PROGRAMS/server" accept write:Hello. exit:3
+    find_port server
+    watcher=$(watcher_of "$(pid_of server)")
+    peer_sees rst 6
+    wait_until gone "$watcher"
+    run -0 cat log
+    assert_equal "${#lines[@]}" 1
+    assert_output --partial ' where=watch event=exit-error rst=1'
+}
+
 @test "with both, a stop that is taken by sigwait is that process's own: not its child's, its parent's or the next program's" {
     local policy operations ending rows=0
     local stops='block:TERM raise:TERM sigwait:TERM'
