@@ -134,6 +134,9 @@ orderly() {
 @test "dup2 of a descriptor onto itself ends nothing" {
     serve -p close=rst,crash=rst accept write:Hello. dup2_self write:Again. close pause
     peer_sees rst 12
+    stop_all
+    serve accept write:Hello. dup2_self kill_self:KILL
+    peer_sees rst 6
 }
 
 @test "dup3 with flags that the kernel refuses ends nothing, a crash still does" {
