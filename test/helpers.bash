@@ -265,8 +265,8 @@ peer_sees() {
     peer_saw "$1" "$2"
 }
 
-# behind_fin SIGNAL: what comes to a peer after the FIN, when the server has been sent SIGNAL and has ended. The peer's own
-# side stays open, so that an RST would still be sent, and be told by the socket as EPIPE.
+# behind_fin SIGNAL: nothing comes to a peer after the FIN, when the server has been sent SIGNAL and has ended. The
+# peer's own side stays open, so that an RST would still be sent, and be told by the socket as EPIPE.
 behind_fin() {
     run -0 python3 -c '
 import os, signal, socket, sys, time

@@ -142,6 +142,24 @@ for line in range(1, 4):
     assert_output --regexp "^time=[^ ]+ pid=[0-9]+ program=oneway note=\"write refused after the peer's FIN\" local=127\\.0\\.0\\.1:[0-9]+ peer=127\\.0\\.0\\.1:$port\$"
 }
 
+@test "a record tells of a refusal once, however much the program goes on to write" {
+    without_sanitizer 'truefin run starts programs without it'
+    server_that_leaves
+    "$TRUEFIN" run -p refuse-write-after-fin --log log -- python3 -c '
+import socket, sys
+connection = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+while connection.recv(100):
+    pass
+for _ in range(3):
+    try:
+        connection.send(b"more")
+        sys.exit("it was taken")
+    except BrokenPipeError:
+        pass' "$port"
+    run cat log
+    assert_equal "${#lines[@]}" 1
+}
+
 @test "a record tells that the library with the hooks is missing" {
     server_that_leaves
     run -0 shimmed -p refuse-write-after-fin TRUEFIN_LOG="$PWD/log" "$PROGRAMS/oneway" "$port" write

@@ -239,8 +239,8 @@ activated() {
 
 # --- sendmsg(2): a descriptor is sent away ---
 
-# sends_away good|bad: a program under the shim accepts, writes "Hello.", tries to send the connection to this one, which
-# is without truefin, and is killed. With bad nobody is at the other end. What arrives is closed.
+# sends_away good|bad: a program under the shim accepts, writes "Hello.", tries to send the connection to this one,
+# which is without truefin, and is killed. With bad nobody is at the other end. What arrives is closed.
 sends_away() {
     start receiver python3 -c '
 import os, socket, subprocess, sys
