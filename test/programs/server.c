@@ -582,6 +582,13 @@ static void die_alone(const char *arg)
     getppid();
 }
 
+/* Are there filters? The kernel says EFAULT, and sets none (prctl(2)). */
+static void ask_seccomp(const char *arg)
+{
+    (void)arg;
+    must(-(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == 0), "PR_SET_SECCOMP");
+}
+
 static void do_pthread_exit(const char *arg)
 {
     (void)arg;
@@ -998,6 +1005,7 @@ static const struct operation {
     {"atexit_close", atexit_close},
     {"atexit_serve", atexit_serve},
     {"die_alone", die_alone},
+    {"ask_seccomp", ask_seccomp},
     {"abort", do_abort},
     {"assert", fail_assert},
     {"double_free", double_free},
