@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 391 };
+enum { ROWS = 392 };
 
 static int rows, failures;
 
@@ -615,6 +615,7 @@ static const struct {
     {__LINE__, in_signals, "TERM INT", 1, 6, 3, "unexpected text", NULL},
     /* the place for records */
     {__LINE__, in_log, "", 1, 1, 0, "unknown place for records", NULL},
+    {__LINE__, in_log, "./log", 1, 1, 5, "unknown place for records", NULL},
     {__LINE__, in_log, "sdterr", 1, 1, 6, "unknown place for records", "stderr"},
     {__LINE__, in_log, "log.txt", 1, 1, 7, "unknown place for records", NULL},
     {__LINE__, in_log, "stderr\n", 1, 1, 6, "unknown place for records", "stderr"},
