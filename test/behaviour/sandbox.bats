@@ -81,4 +81,6 @@ inherited() {
 
 @test "the question whether seccomp is there ends no protection" {
     as_without seccomp-probe 0 "-1 EFAULT"
+    serve accept write:Hello. ask_seccomp kill_self:KILL
+    peer_sees rst 6
 }

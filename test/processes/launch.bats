@@ -239,8 +239,8 @@ activated() {
 
 # --- sendmsg(2): a descriptor is sent away ---
 
-# sends_away good|bad: a program under the shim accepts, writes "Hello.", tries to send the connection to this one,
-# which is without truefin, and is killed. With bad nobody is at the other end. What arrives is closed.
+# sends_away good|bad killed|well: a program under the shim accepts, writes "Hello.", tries to send the connection to
+# this one, which is without truefin, and ends so. With bad nobody is at the other end. What arrives is closed.
 sends_away() {
     start receiver python3 -c '
 import os, socket, subprocess, sys
@@ -258,25 +258,29 @@ try:
     socket.send_fds(by, [b"x"], [c.fileno()])
 except BrokenPipeError:
     pass
-os.kill(os.getpid(), signal.SIGKILL)
+if sys.argv[2] == "killed":
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 by = there if sys.argv[2] == "good" else closed
-subprocess.run([sys.executable, "-c", sender, str(by.fileno())], pass_fds=[by.fileno()],
+subprocess.run([sys.executable, "-c", sender, str(by.fileno()), sys.argv[3]], pass_fds=[by.fileno()],
                env=dict(os.environ, LD_PRELOAD=sys.argv[1]))
 there.close()
 _, fds, _, _ = socket.recv_fds(here, 1, 1)
-assert len(fds) == (sys.argv[2] == "good"), fds' "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" "$1"
+assert len(fds) == (sys.argv[2] == "good"), fds' "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" "$1" "$2"
     find_port receiver
 }
 
 @test "a connection that was sent to a process without truefin ends as that one closes it: FIN" {
-    sends_away good
+    sends_away good killed
     peer_sees fin 6
 }
 
-@test "a connection that could not be sent is still the program's: its crash is an RST" {
-    sends_away bad
+@test "a connection that could not be sent is still the program's: its crash is an RST, its good end a FIN" {
+    sends_away bad killed
     peer_sees rst 6
+    stop_all
+    sends_away bad well
+    peer_sees fin 6
 }
 
 # --- pidfd_getfd(2): someone else takes a copy ---
