@@ -3,13 +3,11 @@
 
 #include <signal.h>
 
-const char policy_default_text[] = "abort-on-crash";
-const char statuses_default_text[] = "0,129,130,143";
-const char signals_default_text[] = "TERM,INT,HUP";
-const char linger_time_default_text[] = "2s";
-const char linger_bytes_default_text[] = "64M";
-const char linger_end_default_text[] = "fin";
-const char linger_at_exit_default_text[] = "end";
+const struct setting settings[SETTINGS] = {
+#define SOURCE(name, text, ...)                      [SETTING_##name] = {"TRUEFIN_" #name, text},
+#define SETTING(name, type, place, parse, text, ...) [SETTING_##name] = {"TRUEFIN_" #name, text},
+#include "settings.def"
+};
 
 const struct policy policy_default = {
     .rules =

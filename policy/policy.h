@@ -149,19 +149,25 @@ bool statuses_has(const struct statuses *set, int status); /* the low 8 bits cou
  */
 bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
 
-/* Is it a place for records: "stderr", "syslog", or an absolute path? There is nothing to convert. */
-bool log_check(const char *text, struct fault *fault);
+/* A place for records: "stderr", "syslog", or an absolute path. OUT becomes TEXT itself: there is nothing to convert. */
+bool log_parse(const char **out, const char *text, struct fault *fault);
 
-/* The policy when TRUEFIN_POLICY is not set, and the defaults of the other variables. */
-extern const char policy_default_text[];         /* "abort-on-crash" */
-extern const char statuses_default_text[];       /* "0,129,130,143" */
-extern const char signals_default_text[];        /* "TERM,INT,HUP" */
-extern const char linger_time_default_text[];    /* "2s" */
-extern const char linger_bytes_default_text[];   /* "64M" */
-extern const char linger_end_default_text[];     /* "fin" */
-extern const char linger_at_exit_default_text[]; /* "end" */
+/* The variables of settings.def: SETTING_POLICY, SETTING_LINGER_TIME and so on. */
+enum setting_name {
+#define SOURCE(name, ...)  SETTING_##name,
+#define SETTING(name, ...) SETTING_##name,
+#include "settings.def"
+    SETTINGS
+};
 
-/* What these texts parse to, so that a process which sets nothing parses nothing. */
+/* Arrays, not pointers, which the dynamic linker would have to relocate in each process. */
+struct setting {
+    char variable[24];
+    char default_text[16]; /* what stands for a variable that is not set; "" for none */
+};
+extern const struct setting settings[SETTINGS];
+
+/* What the texts of the defaults parse to, so that a process which sets nothing parses nothing. */
 extern const struct policy policy_default;
 extern const struct statuses statuses_default;
 extern const uint64_t signals_default;

@@ -122,61 +122,17 @@ static bool policy_of_environment(struct source *out)
     }
     if (path)
         return read_file(out, path);
-    *out = (struct source){known_as("TRUEFIN_POLICY"), text ? text : policy_default_text};
+    *out = (struct source){known_as("TRUEFIN_POLICY"), text ? text : settings[SETTING_POLICY].default_text};
     return true;
 }
 
-static bool linger_time_check(const char *text, struct fault *fault)
-{
-    unsigned milliseconds;
-
-    return time_parse(&milliseconds, text, fault);
-}
-
-static bool linger_bytes_check(const char *text, struct fault *fault)
-{
-    uint64_t bytes;
-
-    return size_parse(&bytes, text, fault);
-}
-
-static bool linger_end_check(const char *text, struct fault *fault)
-{
-    uint8_t ending;
-
-    return linger_end_parse(&ending, text, fault);
-}
-
-static bool linger_at_exit_check(const char *text, struct fault *fault)
-{
-    bool waits;
-
-    return linger_at_exit_parse(&waits, text, fault);
-}
-
-static bool statuses_check(const char *text, struct fault *fault)
-{
-    struct statuses statuses;
-
-    return statuses_parse(&statuses, text, fault);
-}
-
-static bool signals_check(const char *text, struct fault *fault)
-{
-    uint64_t signals;
-
-    return signals_parse(&signals, text, fault);
-}
-
-/* As shim/sink.c opens it. A FIFO has no reader yet: that is no fault. */
+/* Opens the log as shim/report/sink.c does. A FIFO may have no reader yet: that is no fault. */
 static bool log_opens(const char *text, struct fault *fault)
 {
     static char what[128];
     struct stat found;
     int fd;
 
-    if (!log_check(text, fault))
-        return false;
     if (*text != '/')
         return true;
     fd = open(text, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
@@ -209,31 +165,29 @@ static int check_policy(void)
     return EXIT_GOOD;
 }
 
-/* A variable besides the policy. */
-struct setting {
-    const char *variable;
-    bool (*good)(const char *text, struct fault *fault);
-    const char *default_text; /* NULL for none */
+/* Is TEXT good for the variable? One function for each; of the log, this is not all. */
+#define SETTING(name, type, place, parse, ...)                                                               \
+    static bool is_good_##name(const char *text, struct fault *fault)                                        \
+    {                                                                                                        \
+        type ignored;                                                                                        \
+        return parse(&ignored, text, fault);                                                                 \
+    }
+#include "settings.def"
+
+/* NULL for the sources of the policy. */
+static bool (*const is_good[SETTINGS])(const char *text, struct fault *fault) = {
+#define SETTING(name, ...) [SETTING_##name] = is_good_##name,
+#include "settings.def"
 };
 
-enum { LINGER_TIME, LINGER_BYTES, LINGER_END, LINGER_AT_EXIT, CLEAN_EXITS, STOP_SIGNALS, LOG, SETTINGS };
-
-static const struct setting settings[SETTINGS] = {
-    [LINGER_TIME] = {"TRUEFIN_LINGER_TIME", linger_time_check, linger_time_default_text},
-    [LINGER_BYTES] = {"TRUEFIN_LINGER_BYTES", linger_bytes_check, linger_bytes_default_text},
-    [LINGER_END] = {"TRUEFIN_LINGER_END", linger_end_check, linger_end_default_text},
-    [LINGER_AT_EXIT] = {"TRUEFIN_LINGER_AT_EXIT", linger_at_exit_check, linger_at_exit_default_text},
-    [CLEAN_EXITS] = {"TRUEFIN_CLEAN_EXITS", statuses_check, statuses_default_text},
-    [STOP_SIGNALS] = {"TRUEFIN_STOP_SIGNALS", signals_check, signals_default_text},
-    [LOG] = {"TRUEFIN_LOG", log_opens, NULL},
-};
-
-static bool setting_is_good(const struct setting *setting)
+static bool setting_is_good(enum setting_name i)
 {
-    struct source source = {known_as(setting->variable), variable(setting->variable)};
+    struct source source = {known_as(settings[i].variable), variable(settings[i].variable)};
     struct fault fault;
 
-    if (!source.text || setting->good(source.text, &fault))
+    if (!source.text || !is_good[i])
+        return true;
+    if (is_good[i](source.text, &fault) && (i != SETTING_LOG || log_opens(source.text, &fault)))
         return true;
     bad_text(&source, &fault);
     return false;
@@ -245,12 +199,12 @@ static int check_environment(void)
     int status = check_policy();
 
     for (int i = 0; i < SETTINGS; i++)
-        if (!setting_is_good(&settings[i]))
+        if (!setting_is_good((enum setting_name)i))
             status = EXIT_BAD;
     return status;
 }
 
-static const char *value_of(int i)
+static const char *value_of(enum setting_name i)
 {
     const char *text = variable(settings[i].variable);
 
@@ -259,11 +213,11 @@ static const char *value_of(int i)
 
 static int show_linger(void)
 {
-    for (int i = LINGER_TIME; i <= LINGER_AT_EXIT; i++)
-        if (!setting_is_good(&settings[i]))
+    for (int i = SETTING_LINGER_TIME; i <= SETTING_LINGER_AT_EXIT; i++)
+        if (!setting_is_good((enum setting_name)i))
             return EXIT_BAD;
-    printf("\nlinger: at most %s and %s, then %s; at exit: %s\n", value_of(LINGER_TIME),
-           value_of(LINGER_BYTES), value_of(LINGER_END), value_of(LINGER_AT_EXIT));
+    printf("\nlinger: at most %s and %s, then %s; at exit: %s\n", value_of(SETTING_LINGER_TIME),
+           value_of(SETTING_LINGER_BYTES), value_of(SETTING_LINGER_END), value_of(SETTING_LINGER_AT_EXIT));
     return EXIT_GOOD;
 }
 

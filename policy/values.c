@@ -224,14 +224,15 @@ bool signals_parse(uint64_t *out, const char *text, struct fault *fault)
     return true;
 }
 
-bool log_check(const char *text, struct fault *fault)
+bool log_parse(const char **out, const char *text, struct fault *fault)
 {
     struct scan scan = scan_begin(text, fault);
     struct span all = {text, strcspn(text, "\n")};
+    const bool is_word = text[all.length] == '\0' && words_find(&log_words, all) >= 0;
 
-    if (*text == '/')
+    if (*text == '/' || is_word) {
+        *out = text;
         return true;
-    if (text[all.length] == '\0' && words_find(&log_words, all) >= 0)
-        return true;
+    }
     return scan_unknown(&scan, all, &log_words);
 }

@@ -1,5 +1,8 @@
 # shellcheck shell=sh
-# For scripts that test or measure: what the caller's shell has set must not change the outcome.
-unset LD_PRELOAD TRUEFIN_POLICY TRUEFIN_POLICY_FILE TRUEFIN_LOG TRUEFIN_STRICT TRUEFIN_LINGER_TIME \
-    TRUEFIN_LINGER_BYTES TRUEFIN_LINGER_END TRUEFIN_LINGER_AT_EXIT \
-    TRUEFIN_CLEAN_EXITS TRUEFIN_STOP_SIGNALS TRUEFIN_WATCH
+# For scripts that test or measure: what the caller's shell has set must not change the outcome. All of truefin's
+# variables go, so that no list of them is needed here; those for the tests themselves stay.
+unset LD_PRELOAD
+for variable in $(env | sed -nE '/^TRUEFIN_TEST_/d; s/^(TRUEFIN_[A-Z_]+)=.*/\1/p'); do
+    unset "$variable"
+done
+unset variable

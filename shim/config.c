@@ -90,31 +90,15 @@ static const char *value_of(struct complaint *complaint, const char *name)
 
 static bool read_variables(struct complaint *complaint)
 {
-    struct fault *fault = &complaint->fault;
     const char *text;
     config.linger = linger_default;
     config.clean_exits = statuses_default;
     config.stop_signals = signals_default;
-    if ((text = value_of(complaint, "TRUEFIN_LINGER_TIME")) &&
-        !time_parse(&config.linger.milliseconds, text, fault))
+#define SETTING(name, type, place, parse, ...)                                                               \
+    if ((text = value_of(complaint, "TRUEFIN_" #name)) && !parse(&config.place, text, &complaint->fault))    \
         return false;
-    if ((text = value_of(complaint, "TRUEFIN_LINGER_BYTES")) &&
-        !size_parse(&config.linger.bytes, text, fault))
-        return false;
-    if ((text = value_of(complaint, "TRUEFIN_LINGER_END")) &&
-        !linger_end_parse(&config.linger.end, text, fault))
-        return false;
-    if ((text = value_of(complaint, "TRUEFIN_LINGER_AT_EXIT")) &&
-        !linger_at_exit_parse(&config.linger.waits, text, fault))
-        return false;
-    if ((text = value_of(complaint, "TRUEFIN_CLEAN_EXITS")) &&
-        !statuses_parse(&config.clean_exits, text, fault))
-        return false;
-    if ((text = value_of(complaint, "TRUEFIN_STOP_SIGNALS")) &&
-        !signals_parse(&config.stop_signals, text, fault))
-        return false;
-    config.log = value_of(complaint, "TRUEFIN_LOG");
-    return !config.log || log_check(config.log, fault);
+#include "settings.def"
+    return true;
 }
 
 /* Does any rule change anything? */

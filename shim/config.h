@@ -23,7 +23,7 @@ struct config {
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
-    const char *log;           /* where records go, as log_check() takes it; NULL for nowhere */
+    const char *log;           /* where records go, as log_parse() takes it; NULL for nowhere */
     bool lingers;              /* does any rule? */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */

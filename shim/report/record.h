@@ -14,7 +14,7 @@
 
 #include <sys/types.h>
 
-/* WHERE has passed log_check(), or is NULL: no records. A file is opened now, before the program drops its
+/* WHERE has passed log_parse(), or is NULL: no records. A file is opened now, before the program drops its
  * rights. Returns 0, or the errno for which that failed; it is tried again for each record then. */
 int record_open(const char *where);
 

@@ -149,6 +149,7 @@ static void check_values(const char *text)
     unsigned milliseconds;
     uint64_t signals;
     uint64_t bytes;
+    const char *where;
     uint8_t end;
     bool waits;
 
@@ -164,8 +165,10 @@ static void check_values(const char *text)
         check_fault(text, &fault);
     else
         must(signals != 0 && !(signals & (UINT64_C(1) | UINT64_C(1) << 9 | UINT64_C(1) << 19)));
-    if (!log_check(text, &fault))
+    if (!log_parse(&where, text, &fault))
         check_fault(text, &fault);
+    else
+        must(where == text);
     if (!size_parse(&bytes, text, &fault))
         check_fault(text, &fault);
     else

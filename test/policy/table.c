@@ -74,7 +74,7 @@ static const struct {
     {__LINE__, "off", "kkkkkkkk"},
     {__LINE__, "refuse-write-after-fin", "kkkkkkkk"},
     {__LINE__, "always-fin, refuse-write-after-fin", "llllffff"},
-    {__LINE__, policy_default_text, "kkrkkrkr"},
+    {__LINE__, settings[SETTING_POLICY].default_text, "kkrkkrkr"},
     /* later words override, and leave alone what they do not name */
     {__LINE__, "abort-on-crash, abort-on-unread-data", "krrkkrkr"},
     {__LINE__, "always-fin, abort-on-crash", "llrlfrfr"},
@@ -428,11 +428,7 @@ FAULT_OF(in_linger_end, uint8_t, linger_end_parse)
 FAULT_OF(in_linger_at_exit, bool, linger_at_exit_parse)
 FAULT_OF(in_statuses, struct statuses, statuses_parse)
 FAULT_OF(in_signals, uint64_t, signals_parse)
-
-static bool in_log(const char *text, struct fault *fault)
-{
-    return !log_check(text, fault);
-}
+FAULT_OF(in_log, const char *, log_parse)
 
 static const struct {
     int line;
@@ -767,7 +763,7 @@ static const struct {
     {__LINE__, 3600000, "60min"},
     {__LINE__, 3600000, "3600s"},
     {__LINE__, 3600000, "3600000ms"},
-    {__LINE__, 2000, linger_time_default_text},
+    {__LINE__, 2000, settings[SETTING_LINGER_TIME].default_text},
 };
 
 static void test_times(void)
@@ -825,7 +821,7 @@ static const struct {
     int members[6];
 } status_rows[] = {
     {__LINE__, "0", {0, -1}},
-    {__LINE__, statuses_default_text, {0, 129, 130, 143, -1}},
+    {__LINE__, settings[SETTING_CLEAN_EXITS].default_text, {0, 129, 130, 143, -1}},
     {__LINE__, "0, 129-131 ,255", {0, 129, 130, 131, 255, -1}},
     {__LINE__, "63-64,127-128", {63, 64, 127, 128, -1}},
     {__LINE__, "7,7,7-7", {7, -1}},
@@ -861,7 +857,7 @@ static const struct {
     const char *text;
     uint64_t set;
 } signal_rows[] = {
-    {__LINE__, signals_default_text, BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP)},
+    {__LINE__, settings[SETTING_STOP_SIGNALS].default_text, BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP)},
     {__LINE__, "TERM", BIT(SIGTERM)},
     {__LINE__, "SIGTERM", BIT(SIGTERM)},
     {__LINE__, "15", BIT(SIGTERM)},
@@ -894,7 +890,10 @@ static void test_logs(void)
     struct fault fault;
 
     FOR_EACH(row, good)
-    CHECK(__LINE__, *row, log_check(*row, &fault));
+    {
+        const char *where = NULL;
+        CHECK(__LINE__, *row, log_parse(&where, *row, &fault) && where == *row);
+    }
 }
 
 /* The values that stand in for texts which nobody parses. */
@@ -906,27 +905,29 @@ static void test_defaults(void)
     uint64_t signals = 0;
     struct linger_limits linger = {.end = ENDING_KEEP, .waits = true};
 
-    CHECK(__LINE__, policy_default_text,
-          policy_parse(&parsed, policy_default_text, &fault) &&
+    CHECK(__LINE__, settings[SETTING_POLICY].default_text,
+          policy_parse(&parsed, settings[SETTING_POLICY].default_text, &fault) &&
               parsed.rule_count == policy_default.rule_count &&
               parsed.rules[0].term_count == policy_default.rules[0].term_count &&
               memcmp(&parsed.rules[0].endings, &policy_default.rules[0].endings, sizeof(struct endings)) ==
                   0);
-    CHECK(__LINE__, statuses_default_text,
-          statuses_parse(&statuses, statuses_default_text, &fault) &&
+    CHECK(__LINE__, settings[SETTING_CLEAN_EXITS].default_text,
+          statuses_parse(&statuses, settings[SETTING_CLEAN_EXITS].default_text, &fault) &&
               memcmp(&statuses, &statuses_default, sizeof statuses) == 0);
-    CHECK(__LINE__, signals_default_text,
-          signals_parse(&signals, signals_default_text, &fault) && signals == signals_default);
-    CHECK(__LINE__, linger_time_default_text,
-          time_parse(&linger.milliseconds, linger_time_default_text, &fault) &&
+    CHECK(__LINE__, settings[SETTING_STOP_SIGNALS].default_text,
+          signals_parse(&signals, settings[SETTING_STOP_SIGNALS].default_text, &fault) &&
+              signals == signals_default);
+    CHECK(__LINE__, settings[SETTING_LINGER_TIME].default_text,
+          time_parse(&linger.milliseconds, settings[SETTING_LINGER_TIME].default_text, &fault) &&
               linger.milliseconds == linger_default.milliseconds);
-    CHECK(__LINE__, linger_bytes_default_text,
-          size_parse(&linger.bytes, linger_bytes_default_text, &fault) &&
+    CHECK(__LINE__, settings[SETTING_LINGER_BYTES].default_text,
+          size_parse(&linger.bytes, settings[SETTING_LINGER_BYTES].default_text, &fault) &&
               linger.bytes == linger_default.bytes);
-    CHECK(__LINE__, linger_end_default_text,
-          linger_end_parse(&linger.end, linger_end_default_text, &fault) && linger.end == linger_default.end);
-    CHECK(__LINE__, linger_at_exit_default_text,
-          linger_at_exit_parse(&linger.waits, linger_at_exit_default_text, &fault) &&
+    CHECK(__LINE__, settings[SETTING_LINGER_END].default_text,
+          linger_end_parse(&linger.end, settings[SETTING_LINGER_END].default_text, &fault) &&
+              linger.end == linger_default.end);
+    CHECK(__LINE__, settings[SETTING_LINGER_AT_EXIT].default_text,
+          linger_at_exit_parse(&linger.waits, settings[SETTING_LINGER_AT_EXIT].default_text, &fault) &&
               linger.waits == linger_default.waits);
 }
 

@@ -72,14 +72,53 @@ items() {
     assert_equal "$checked" 5
 }
 
-@test "truefin(1) and README name the variables that the library reads" {
-    grep -ohE '(variable|secure_getenv|value_of)\((complaint, )?"TRUEFIN_[A-Z_]+"' "$SOURCE_DIR"/shim/{config,report/setup}.c |
-        grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >known
+# rows KIND|KIND...: of policy/settings.def, as "NAME|default|option|meaning".
+rows() {
+    sed -nE "s/^($1)\\(([A-Z_]+),[^\"]*\"([^\"]*)\", \"([^\"]*)\", \"([^\"]*)\"\\)\$/TRUEFIN_\\2|\\3|\\4|\\5/p" \
+        "$SOURCE_DIR/policy/settings.def"
+}
+
+@test "truefin(1), README and --help name the variables that the library reads" {
+    rows 'SOURCE|SETTING|FLAG' | cut -d '|' -f 1 | sort >known
     items Ev "$PAGE" >documented
     assert_equal "$(cat documented)" "$(cat known)"
     grep -oE '^\| `TRUEFIN_[A-Z_]+`' "$SOURCE_DIR/README.md" | grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >documented
     assert_equal "$(cat documented)" "$(cat known)"
+    "$TRUEFIN" --help | sed -n '/^Environment:/,$p' | grep -oE 'TRUEFIN_[A-Z_]+' | sort >documented
+    assert_equal "$(cat documented)" "$(cat known)"
     assert_equal "$(wc -l <known)" 10
+}
+
+@test "README says of a variable what settings.def says, truefin(1) has its default" {
+    local seen=0 name default option meaning
+    while IFS='|' read -r name default option meaning; do
+        run -0 grep -E "^\\| .$name. \\|" "$SOURCE_DIR/README.md"
+        assert_equal "$(sed -E 's/^(\|[^|]*){2}\| (.*) \|$/\2/; s/`//g' <<<"$output")" "$meaning"
+        run -0 sed -n "/^\\.It Ev $name\$/,/^\\.It/p" "$PAGE"
+        [ -z "$default" ] || assert_line --regexp "^\\.Ql ${default//./\\.}( [;,.])?\$"
+        seen=$((seen + 1))
+    done < <(rows 'SOURCE|SETTING|FLAG')
+    assert_equal "$seen" 10
+}
+
+@test "the options that set a variable are in --help, in truefin(1) and in the completion" {
+    local seen=0 option
+    while IFS='|' read -r _ _ option _; do
+        [ -n "$option" ] || continue
+        run -0 grep -Fw -e "$option" <("$TRUEFIN" --help)
+        run -0 grep -Fw -e "Fl ${option#-}" -e "Fl ${option#-}=" "$PAGE"
+        run -0 grep -Fw -e "$option" "$SOURCE_DIR/scripts/completion.bash"
+        seen=$((seen + 1))
+    done < <(rows 'SOURCE|SETTING')
+    assert_equal "$seen" 2
+}
+
+@test "no source reads a variable that settings.def does not have" {
+    sed -nE 's/^(SOURCE|SETTING|FLAG|INTERNAL)\(([A-Z_]+),.*/TRUEFIN_\2/p' "$SOURCE_DIR/policy/settings.def" | sort >known
+    assert_equal "$(wc -l <known)" 12
+    find "$SOURCE_DIR/shim" "$SOURCE_DIR/policy" -name '*.c' -exec grep -ohE '"TRUEFIN_[A-Z_]+"' {} + | tr -d '"' | sort -u >read
+    [ -s read ]
+    assert_equal "$(comm -23 read known)" ''
 }
 
 @test "truefin(1) names what peer reports as JSON" {

@@ -126,7 +126,7 @@ first_cells() {
     while IFS='|' read -r _ name value _; do
         name=$(tr -d ' `' <<<"$name")
         value=$(tr -d ' `' <<<"$value")
-        grep -Fq "\"$value\"" "$SOURCE_DIR/policy/defaults.c" || fail "$name: $value is not the default"
+        grep -Eq "\(${name#TRUEFIN_},[^\"]*\"$value\"," "$SOURCE_DIR/policy/settings.def" || fail "$name: $value is not the default"
         seen=$((seen + 1))
     done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$README")
     assert_equal "$seen" 7
