@@ -3,8 +3,11 @@
  *
  *     policy  = rule { (";" | newline) rule }         rules may be empty, but not all of them
  *     rule    = [ term { blank term } ":" ] word { "," word }
- *     term    = ["!"] ( "accepted" | "connected" | "port" "=" range { "," range } | "peer" "=" prefix { ","
- * prefix } ) word    = preset | event "=" ending comment = "#" up to the end of the line
+ *     term    = ["!"] ( "accepted" | "connected"
+ *                     | "port" "=" range { "," range }
+ *                     | "peer" "=" prefix { "," prefix } )
+ *     word    = preset | event "=" ending
+ *     comment = "#" up to the end of the line
  */
 #include "address.h"
 #include "scan.h"
@@ -22,7 +25,7 @@ static bool unknown_term(const struct scan *scan, struct span name)
     return scan_unknown(scan, name, &term_words);
 }
 
-/* A word that is none, or that stands where it cannot. */
+/* The fault of a word that does not exist, or that stands in a wrong place. */
 static bool unknown_word(const struct scan *scan, struct span name, const struct words *words)
 {
     if (words_find(&term_words, name) >= 0)
@@ -46,8 +49,10 @@ static bool parse_ports(struct scan *scan, struct port_range *out)
     return true;
 }
 
-/* What was meant to be an address: up to the ':' that ends the match, if it can be told from an IPv6
- * address's. */
+/*
+ * The text that was meant to be an address. It ends before the ':' that ends the match, if that can be told from the ':'
+ * of an IPv6 address.
+ */
 static struct span not_an_address(const char *at)
 {
     struct span span = {at, strcspn(at, SCAN_BLANKS "\n,;#/")};
@@ -166,7 +171,7 @@ static bool parse_term(struct scan *scan, struct policy *policy, struct term *te
     return true;
 }
 
-/* Does a match come next? If the first word says nothing, a ':' further on does: "acepted: off". */
+/* Does a match come next? If the first word is unknown, as in "acepted: off", a ':' in the rule tells. */
 static bool at_match(struct scan scan)
 {
     struct span name;
