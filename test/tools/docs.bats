@@ -95,7 +95,8 @@ rows() {
         run -0 grep -E "^\\| .$name. \\|" "$SOURCE_DIR/README.md"
         assert_equal "$(sed -E 's/^(\|[^|]*){2}\| (.*) \|$/\2/; s/`//g' <<<"$output")" "$meaning"
         run -0 sed -n "/^\\.It Ev $name\$/,/^\\.It/p" "$PAGE"
-        [ -z "$default" ] || assert_line --regexp "^\\.Ql ${default//./\\.}( [;,.])?\$"
+        [ -z "$default" ] || [[ ${output//$'\n'/ } =~ 'default is .Ql '$default' '|'.Ql '$default' , the default' ]] ||
+            fail "$name: $default is not the default in truefin(1)"
         seen=$((seen + 1))
     done < <(rows 'SOURCE|SETTING|FLAG')
     assert_equal "$seen" 10
