@@ -37,8 +37,8 @@ static size_t read_bracketed(struct address *out, const char *text)
 }
 
 /*
- * In "::1:close=rst" the letter c could belong to the address, but for the letter after it. Of "::" only the
- * whole can be a part of an address, so that "1::2::3" is none.
+ * May an address end in front of TEXT? In "::1:close=rst" it may not end before "lose": then the c would belong to the
+ * address. It may not end in front of "::" either, so that "1::2" is not taken for the beginning of "1::2::3".
  */
 static bool may_end(const char *text)
 {
@@ -111,8 +111,7 @@ static int zeros_from(const struct address *address, int i)
     return count;
 }
 
-/* RFC 5952, section 4.2: "::" stands for the longest run of at least two zero groups, the first if there are
- * more. */
+/* RFC 5952, section 4.2: "::" stands for the longest run of at least two zero groups, and of equals for the first. */
 static int longest_zeros(const struct address *address, int *count)
 {
     int at = -1;

@@ -1,6 +1,6 @@
 /*
- * Addresses and prefixes in the one shape of struct address. Pure; may be called in signal handlers and
- * between vfork and exec. Also for the shim.
+ * Addresses and prefixes in the one shape of struct address. The shim uses these functions too. They are pure, and
+ * may be called in signal handlers and between vfork and exec.
  */
 #ifndef TRUEFIN_ADDRESS_H
 #define TRUEFIN_ADDRESS_H
@@ -11,9 +11,9 @@
 enum { ADDRESS_BITS = 128, IPV4_BITS = 32, IPV4_AT = ADDRESS_BITS - IPV4_BITS };
 
 /*
- * The longest IPv4 or IPv6 address at the start of TEXT that something else than a part of an address
- * follows; an IPv6 address may stand in brackets. Returns the number of bytes read, 0 if there is none. The
- * longest, because of the colons: in "::1: off" and "fe80::: off" the last one belongs to the rule.
+ * Reads the longest IPv4 or IPv6 address at the start of TEXT behind which no part of an address follows. An IPv6
+ * address may stand in brackets. Returns the number of bytes read, 0 if there is no address. It is the longest
+ * because of the colons: in "::1: off" and "fe80::: off" the last colon belongs to the rule.
  */
 size_t address_read(struct address *out, const char *text);
 

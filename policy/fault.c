@@ -1,4 +1,4 @@
-/* Telling a person what is wrong with a text, and where. */
+/* Tells a person what is wrong with a text, and where. */
 #include "policy.h"
 #include "text.h"
 
@@ -18,7 +18,7 @@ static void put_visible(struct text *text, const char *bytes, size_t length)
         i += text_visible(text, bytes + i, length - i);
 }
 
-/* How many bytes the next character has that put_visible() shows. */
+/* The number of bytes of the next character, as put_visible() shows it. */
 static size_t character(const char *at, size_t length)
 {
     struct text nowhere = text_begin(NULL, 0);
@@ -72,7 +72,7 @@ size_t fault_print(char *out, size_t size, const char *subject, const struct fau
     return text_end(&text);
 }
 
-/* A '^' for each character of the fault; one at the end of the text, where nothing is. */
+/* A '^' for each character of the fault. If something is missing, the fault has none, and gets one '^'. */
 static void put_carets(struct text *text, const struct fault *fault)
 {
     size_t i = 0;
@@ -83,7 +83,7 @@ static void put_carets(struct text *text, const struct fault *fault)
     } while (i < fault->length);
 }
 
-/* A tab moves both lines alike. */
+/* Tabs are kept: the line of carets has them too, so that both lines are moved alike. */
 static void put_line(struct text *text, const char *at, size_t length)
 {
     for (size_t i = 0; i < length;) {

@@ -50,8 +50,8 @@ static bool parse_ports(struct scan *scan, struct port_range *out)
 }
 
 /*
- * The text that was meant to be an address. It ends before the ':' that ends the match, if that can be told from the ':'
- * of an IPv6 address.
+ * The text that was meant to be an address. It ends before the ':' that ends the match, if that can be told from the
+ * ':' of an IPv6 address.
  */
 static struct span not_an_address(const char *at)
 {

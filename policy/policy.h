@@ -41,11 +41,11 @@ struct address {
 /* What a rule may ask about a connection. */
 struct facts {
     enum role role;
-    uint16_t port;       /* host order; the service's port: local when accepted, remote when connected */
+    uint16_t port;       /* host order; of the service: our port if accepted, the peer's if connected */
     struct address peer; /* the remote address */
 };
 
-/* One ending for each event, and what holds while the connection lives. */
+/* One ending for each event, and one rule for the time while the connection lives. */
 struct endings {
     uint8_t of[EVENTS]; /* enum ending */
     bool refuse_write;  /* no write after the peer's FIN has been read */
@@ -104,30 +104,29 @@ struct fault {
     size_t length;       /* its length in bytes; 0 where something is missing */
     unsigned line;       /* 1-based */
     unsigned column;     /* 1-based, in bytes */
-    char corrected[56];  /* what was probably meant where no known word is, as "10.0.0.0/8"; "" if nothing */
+    char corrected[56];  /* a value that was probably meant, as "10.0.0.0/8"; "" for none */
 };
 
 /*
- * Parsers: each reads the whole of TEXT and returns true, or false with *fault filled; *out is unchanged
- * then. An empty policy (nothing but blanks, separators and comments) is a fault.
+ * Parsers. Each reads the whole of TEXT and returns true. If the text is wrong, it returns false, fills *fault, and
+ * leaves *out as it was. An empty policy (nothing but blanks, separators and comments) is a fault.
  */
 
 /* Rules separated by ';' or newlines, '#' comments to the end of the line. */
 bool policy_parse(struct policy *out, const char *text, struct fault *fault);
 
-/* "2s", "500ms", "1min": milliseconds, at most one hour. A number without a unit is a fault, "0" excepted. */
+/* "2s", "500ms", "1min": milliseconds, at most one hour. A number without a unit is a fault, except "0". */
 bool time_parse(unsigned *out, const char *text, struct fault *fault);
 
-/* "64M", "512K", "1G": bytes, K being 1024; at most 1024G. A number without a unit is a fault, "0" excepted.
- */
+/* "64M", "512K", "1G": bytes, K is 1024; at most 1024G. A number without a unit is a fault, except "0". */
 bool size_parse(uint64_t *out, const char *text, struct fault *fault);
 
-/* What bounds a lingering connection, and what then. */
+/* The limits of a lingering connection, and what happens at them. */
 struct linger_limits {
     unsigned milliseconds;
     uint64_t bytes;
     uint8_t end; /* ENDING_FIN or ENDING_RST */
-    bool waits;  /* at exit: for what still lingers */
+    bool waits;  /* does an exit wait for connections that still linger? */
 };
 
 /* "fin" or "rst": what happens when a limit is reached. */
@@ -149,7 +148,7 @@ bool statuses_has(const struct statuses *set, int status); /* the low 8 bits cou
  */
 bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
 
-/* A place for records: "stderr", "syslog", or an absolute path. OUT becomes TEXT itself: there is nothing to convert. */
+/* A place for records: "stderr", "syslog", or an absolute path. OUT becomes TEXT itself. */
 bool log_parse(const char **out, const char *text, struct fault *fault);
 
 /* The variables of settings.def: SETTING_POLICY, SETTING_LINGER_TIME and so on. */
@@ -173,7 +172,7 @@ extern const struct statuses statuses_default;
 extern const uint64_t signals_default;
 extern const struct linger_limits linger_default;
 
-/* The endings of the first rule that matches; a row of KEEP when none does. Never NULL. */
+/* The endings of the first rule that matches; a row of KEEP if no rule matches. Never NULL. */
 const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
 
 /* Does any rule ask for the port / the peer's address? Lets the caller skip finding them out. */
@@ -186,15 +185,15 @@ bool policy_refuses_write(const struct policy *policy);
 /* Does any event of any rule end in linger? */
 bool policy_lingers(const struct policy *policy);
 
-/* Names. The inverse of parsing; never NULL for values of the enum. */
+/* The names of the values. Never NULL for a value of the enum. */
 const char *event_name(enum event event);
 const char *ending_name(enum ending ending);
 const char *role_name(enum role role);
 
 /*
- * Printers: write at most SIZE bytes to OUT, always NUL-terminated when SIZE > 0, and return the length that
- * the whole text has (as snprintf does). Round trip: policy_parse(policy_print(p)) == p in effect, and
- * printing that again gives the same text.
+ * Printers. They write at most SIZE bytes to OUT, with a NUL at the end if SIZE > 0, and return the length of the
+ * whole text, as snprintf does. Round trip: policy_parse(policy_print(p)) has the same effect as p, and is printed as
+ * the same text.
  */
 
 /* The canonical text, on one line. */
@@ -205,8 +204,8 @@ size_t policy_print_table(char *out, size_t size, const struct policy *policy);
 
 /*
  * One line without newline: SUBJECT: what "quoted" at column N (allowed: ...; did you mean ...?).
- * SUBJECT is the variable or file that the text came from. Control bytes in the quotation are shown as '?', a
- * long one is cut. "at line L, column N" from the second line on.
+ * SUBJECT is the variable or file that the text came from. Control bytes in the quotation are shown as '?', and a long
+ * quotation is cut. From the second line on, it says "at line L, column N".
  */
 size_t fault_print(char *out, size_t size, const char *subject, const struct fault *fault);
 

@@ -16,8 +16,7 @@ static void put_value(struct text *text, const struct term *term, const union va
     text_number(text, value->ports.high, 10);
 }
 
-/* A line of text that is broken, with an indent, before a piece that would go beyond its width. 0: never
- * broken. */
+/* A line of text. It is broken, with an indent, before a piece that would go beyond WIDTH; never if WIDTH is 0. */
 struct line {
     struct text *text;
     size_t begin, width;
@@ -31,7 +30,7 @@ static void put_term_head(struct text *text, const struct term *term)
         text_char(text, '=');
 }
 
-/* The Nth value with what goes before and after it; the term's name goes with the first. */
+/* The Nth value, with the ',' behind it. The name of the term goes in front of the first one. */
 static void put_piece(struct text *text, const struct term *term, const union value *values, int n)
 {
     if (n == 0)
@@ -86,8 +85,7 @@ static struct endings row_of(int preset)
     return row;
 }
 
-/* The preset that describes the row with the fewest changes, or NULL when a row of keep needs no more of
- * them. */
+/* The preset that describes the row with the fewest changes; NULL if a row of keep needs as few. */
 static const struct word *nearest_preset(const struct endings *row, struct endings *nearest)
 {
     const struct word *preset = NULL;
@@ -153,7 +151,7 @@ static size_t match_length(const struct rule *rule, const union value *values)
     return measure.length;
 }
 
-/* Wide enough for all matches that are not too wide for it. */
+/* The width of the first column: that of the longest match which is not longer than MATCH_WIDTH. */
 static size_t match_width(const struct policy *policy)
 {
     size_t width = sizeof "no match" - 1;
@@ -167,8 +165,8 @@ static size_t match_width(const struct policy *policy)
 }
 
 /*
- * Eight cells: the names of the events, or the endings of ROW, with a line of its own for what is no ending.
- * The text is at the end of the first column.
+ * Puts a cell for each event: its name, or its ending in ROW. refuse-write-after-fin, which is no ending, gets a line
+ * of its own. The text is at the end of the first column.
  */
 static void put_cells(struct text *text, const struct endings *row)
 {

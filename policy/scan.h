@@ -1,5 +1,5 @@
 /*
- * Reading a text from left to right: what the parsers share. Pure; may be called in signal handlers and
+ * Reads a text from left to right, for all parsers. These functions are pure, and may be called in signal handlers and
  * between vfork and exec. Private to policy/.
  */
 #ifndef TRUEFIN_SCAN_H
@@ -9,15 +9,15 @@
 #include "words.h"
 
 struct scan {
-    const char *text; /* the whole, NUL-terminated */
-    const char *at;   /* what comes next */
+    const char *text; /* the whole text, NUL-terminated */
+    const char *at;   /* the next byte to be read */
     struct fault *fault;
 };
 
 /* At the start of TEXT. The fault is empty until there is one. */
 struct scan scan_begin(const char *text, struct fault *fault);
 
-/* Bytes that end a value: blanks, separators, the comment sign. The end of the text does, too. */
+/* Bytes that end a value: blanks, separators, the comment sign. The end of the text ends it, too. */
 #define SCAN_BLANKS " \t\r"
 #define SCAN_ENDS   SCAN_BLANKS "\n,;:#"
 
@@ -25,7 +25,7 @@ struct scan scan_begin(const char *text, struct fault *fault);
 bool scan_fault(const struct scan *scan, struct span where, const char *what, const char *allowed,
                 const char *nearest);
 
-/* The fault of something that should stand where the scan is, and does not: no length. Returns false. */
+/* The fault that something is missing where the scan is; it has no length. Returns false. */
 bool scan_missing(const struct scan *scan, const char *what, const char *allowed);
 
 /* The fault of a name that is not among WORDS, with the nearest of them; returns false. */
@@ -37,12 +37,11 @@ void scan_blanks(struct scan *scan);
 bool scan_take(struct scan *scan, char c);
 bool scan_take_after_blanks(struct scan *scan, char c);
 
-/* Steps over what comes next up to one of SCAN_ENDS; a name ends at '=', too. The span may be empty. */
+/* Steps over all bytes up to one of SCAN_ENDS. A name ends at '=', too. The span may be empty. */
 struct span scan_value(struct scan *scan);
 struct span scan_name(struct scan *scan);
 
-/* What to point at when something else should stand here: the next value or separator; empty at a line's end.
- */
+/* What to point at if something else should stand here: the next value or separator; empty at the end of a line. */
 struct span scan_next(const struct scan *scan);
 
 /* What is wrong with a number, and the numbers that are right. */
@@ -58,7 +57,7 @@ bool scan_number(struct scan *scan, unsigned *out, const struct number_rule *rul
 /* "80" or "8000-8099": both ends included. */
 bool scan_range(struct scan *scan, unsigned *low, unsigned *high, const struct number_rule *rule);
 
-/* Digits only, no leading zeros; a value too large for any use of ours comes out as UINT_MAX. */
+/* Digits only, no leading zeros. OUT becomes UINT_MAX if the number is too large for any use here. */
 bool span_number(struct span span, unsigned *out);
 
 #endif

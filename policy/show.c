@@ -100,7 +100,7 @@ static const char *variable(const char *name)
 /* NAME=WORD from the command line: the variable NAME was set by the option WORD. */
 static char **words;
 
-/* What the user knows the variable by. */
+/* The name by which the user knows the variable. */
 static const char *known_as(const char *name)
 {
     const size_t length = strlen(name);
@@ -165,7 +165,7 @@ static int check_policy(void)
     return EXIT_GOOD;
 }
 
-/* Is TEXT good for the variable? One function for each; of the log, this is not all. */
+/* Is TEXT good for the variable? One function for each; that of the log does not open it. */
 #define SETTING(name, type, place, parse, ...)                                                               \
     static bool is_good_##name(const char *text, struct fault *fault)                                        \
     {                                                                                                        \
@@ -174,7 +174,7 @@ static int check_policy(void)
     }
 #include "settings.def"
 
-/* NULL for the sources of the policy. */
+/* NULL for the variables that hold a policy or its file. */
 static bool (*const is_good[SETTINGS])(const char *text, struct fault *fault) = {
 #define SETTING(name, ...) [SETTING_##name] = is_good_##name,
 #include "settings.def"
@@ -193,7 +193,7 @@ static bool setting_is_good(enum setting_name i)
     return false;
 }
 
-/* All that is wrong is said at once. */
+/* Says all that is wrong at once, not the first fault alone. */
 static int check_environment(void)
 {
     int status = check_policy();
@@ -245,7 +245,7 @@ static bool choose_source(struct source *out, int argc, char **argv)
     return true;
 }
 
-/* A text never begins with '-', so none can be taken for an option. */
+/* The text of a policy never begins with '-': nothing that does can be meant as one. */
 static bool usage_is_right(int argc, char **argv)
 {
     if (argc == 3)

@@ -38,8 +38,7 @@ void text_number(struct text *text, unsigned number, unsigned base)
 
 enum { LONGEST_CHARACTER = 4 };
 
-/* Of each length in bytes: the bits of the first byte that say so, and the least code point (RFC 3629,
- * section 3). */
+/* For each length in bytes: the bits of the first byte that tell it, and the least code point (RFC 3629, 3). */
 static const struct {
     uint8_t mask, lead;
     uint32_t least;
@@ -60,7 +59,7 @@ static bool decode(uint32_t *code, const unsigned char *at, size_t length)
     return *code >= utf8[length].least && *code <= 0x10ffff && (*code < 0xd800 || *code > 0xdfff);
 }
 
-/* No sign, but an order to what shows it. */
+/* Is it a character that commands the terminal instead of being shown? */
 static bool is_order(uint32_t code)
 {
     return code < ' ' || (code >= 0x7f && code <= 0x9f) || code == 0x200e || code == 0x200f ||

@@ -1,6 +1,6 @@
 /*
- * Writing a text of known limits, as snprintf does but without stdio and locale, so that it may be called in
- * signal handlers and between vfork and exec. Also for the shim.
+ * Writes a text into a buffer, as snprintf does, but without stdio and locale: these functions may be called in signal
+ * handlers and between vfork and exec. The shim uses them too.
  */
 #ifndef TRUEFIN_TEXT_H
 #define TRUEFIN_TEXT_H
@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 struct text {
-    char *out;     /* may be NULL when size is 0 */
+    char *out;     /* may be NULL if size is 0 */
     size_t size;   /* bytes at out; never more are written */
     size_t length; /* bytes that the whole text has so far */
 };
@@ -19,9 +19,10 @@ void text_put(struct text *text, const char *string);
 void text_number(struct text *text, unsigned number, unsigned base);
 
 /*
- * One character of a text that may be anybody's, LENGTH bytes from AT on (1 or more), as it may go to a
- * terminal: '?' for a byte that is no UTF-8, and for a character that is no sign but an order (control
- * characters, C1 included, line separators, changes of direction). Returns the number of its bytes.
+ * Puts the first character of a foreign text, which has LENGTH bytes (1 or more) from AT on, so that a terminal can
+ * show it. A '?' replaces a byte that is not UTF-8, and a character that would command the terminal: control
+ * characters (C1 too), line separators, changes of direction. Returns the number of bytes that the character has at
+ * AT.
  */
 size_t text_visible(struct text *text, const char *at, size_t length);
 

@@ -137,7 +137,7 @@ const char *role_name(enum role role)
     return words_name(&term_words, role == ROLE_ACCEPTED ? TERM_ACCEPTED : TERM_CONNECTED);
 }
 
-/* Without the locale, which tolower(3) would ask. */
+/* tolower(3) would ask the locale. */
 static char lower(char c)
 {
     if (c >= 'A' && c <= 'Z')
@@ -150,7 +150,7 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-enum { LONGEST = 32 }; /* longer words are near to none of ours */
+enum { LONGEST = 32 }; /* longer words resemble none of ours */
 
 /*
  * Edit distance: letters inserted, dropped, changed, or swapped with their neighbour (optimal string

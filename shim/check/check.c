@@ -42,8 +42,7 @@ static size_t read_first_line(int fd, char line[SCRIPT_LINE + 1])
     return (size_t)n;
 }
 
-/* Looks at PATH (PATH_MAX bytes), which is executable. For a script, sets *again, and PATH to what runs it.
- */
+/* Looks at PATH (PATH_MAX bytes), which is executable. For a script, sets *again, and PATH to its interpreter. */
 static enum exit_code examine_file(struct answer *a, char *path, bool *again)
 {
     char start[SCRIPT_LINE + 1];
