@@ -47,10 +47,9 @@ int pending_error(int fd)
 }
 
 /*
- * Connects to one address. Returns the descriptor, or -1 with errno set, ETIMEDOUT also at our deadline.
- * ECONNRESET is no failure to connect (that is ECONNREFUSED): the connection was made and is over already,
- * and what it brought can be read. It is noted in the report, because asking for the error has taken it from
- * the socket.
+ * Connects to one address. Returns the descriptor, or -1 with errno set: ETIMEDOUT also at our deadline. ECONNRESET is
+ * no failure to connect (that is ECONNREFUSED): the connection was made and is over already, and the bytes that it
+ * brought can be read. The report keeps this error, because SO_ERROR has taken it from the socket.
  */
 static int connect_one(const struct addrinfo *address, int64_t deadline, struct report *r)
 {

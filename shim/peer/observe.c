@@ -28,8 +28,10 @@ static void write_output(int fd, const char *data, size_t length)
     }
 }
 
-/* Sends what it can. Returns whether there is more to send. An error is no ending: what the other side sent
- * before it is still to be read, and only then do we know how it ended. */
+/*
+ * Sends as much as the socket takes. Returns whether there is more to send. An error is no ending yet: the bytes that
+ * the other side sent before it are still to be read, and only then do we know how it ended.
+ */
 static bool send_some(int fd, const struct options *o, struct report *r)
 {
     if (r->sent < o->text_length) {
@@ -50,7 +52,7 @@ static bool send_some(int fd, const struct options *o, struct report *r)
     return false;
 }
 
-/* The ending that ERROR tells of. EPIPE is what an RST after a FIN leaves: the FIN was the ending. */
+/* The ending that ERROR tells of. An RST after a FIN leaves EPIPE: the FIN was the ending. */
 static enum outcome told_by(int error, struct report *r)
 {
     if (error == 0 || error == EPIPE)
@@ -59,8 +61,10 @@ static enum outcome told_by(int error, struct report *r)
     return error == ECONNRESET ? SAW_RST : SAW_ERROR;
 }
 
-/* Told when reading has stopped, for the bytes in front of the ending are to stay unread: a FIN in the queue
- * shows as POLLRDHUP without an error, an RST as an error. */
+/*
+ * The ending as it is seen after reading has stopped (--read-bytes): the bytes in front of it stay unread. A FIN in the
+ * queue shows as POLLRDHUP without an error, an RST as an error.
+ */
 static enum outcome stopped_reading(int fd, struct report *r)
 {
     int error = pending_error(fd);
@@ -91,7 +95,7 @@ enum outcome observe(int fd, const struct options *o, int64_t deadline, struct r
             if (o->output >= 0)
                 write_output(o->output, buffer, (size_t)n);
         } else if (n == 0) {
-            /* An end of file is also what is left after another call has taken the error. */
+            /* recv also reads an end of file after another call has taken the error. */
             return told_by(r->taken, r);
         } else if (errno != EAGAIN && errno != EINTR) {
             return told_by(errno, r);

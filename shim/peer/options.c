@@ -91,7 +91,7 @@ static uint64_t parse_count(const char *option, const char *text)
     return value;
 }
 
-/* Is it a number from LOW to HIGH, in digits alone? getaddrinfo(3) takes blanks, signs, and 65537 for 1. */
+/* Is it a number from LOW to HIGH, in digits alone? getaddrinfo(3) would take blanks, signs, and 65537 as 1. */
 static bool is_number_within(const char *text, unsigned long low, unsigned long high)
 {
     size_t length = strspn(text, "0123456789");
