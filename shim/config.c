@@ -113,21 +113,15 @@ static bool has_effect(void)
     return false;
 }
 
-#ifndef HOOKS_NOTHING
 #pragma weak gnu_get_libc_version
-#endif
 
 /*
- * musl's dynamic linker loads us too, but its structures are others. Only glibc has this function, and a
- * static program, as the side-car, does not get it by a weak reference.
+ * musl's dynamic linker loads us too, but its structures are others. Only glibc has this function. (The
+ * side-car, a static program, asks the linker for it.)
  */
 static bool is_glibc(void)
 {
-#ifdef HOOKS_NOTHING
-    return true;
-#else
     return gnu_get_libc_version != NULL;
-#endif
 }
 
 enum reading config_read(struct complaint *complaint)

@@ -91,16 +91,11 @@ void *libc_need(void **entry, const char *name);
 
 #define LIBC_ENTRY(name) __atomic_load_n(&libc.name, __ATOMIC_RELAXED)
 
-/* The real function: real(close)(fd). Safe wherever the function is. A program that hooks nothing has it at
- * hand. */
-#ifdef HOOKS_NOTHING
-#define real(name) (name)
-#else
+/* The real function: real(close)(fd). Safe wherever the function is. */
 #define real(name)                                                                                           \
     (__builtin_expect(LIBC_ENTRY(name) != NULL, 1)                                                           \
          ? LIBC_ENTRY(name)                                                                                  \
          : (__typeof__(name) *)libc_need((void **)&libc.name, #name))
-#endif
 
 /*
  * The real function of a name marked LATE, for the library that CALLER, a return address, stands in: NULL if
