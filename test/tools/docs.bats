@@ -117,9 +117,9 @@ rows() {
 @test "no source reads a variable that settings.def does not have" {
     sed -nE 's/^(SOURCE|SETTING|FLAG|INTERNAL)\(([A-Z_]+),.*/TRUEFIN_\2/p' "$SOURCE_DIR/policy/settings.def" | sort >known
     assert_equal "$(wc -l <known)" 12
-    find "$SOURCE_DIR/shim" "$SOURCE_DIR/policy" -name '*.c' -exec grep -ohE '"TRUEFIN_[A-Z_]+"' {} + | tr -d '"' | sort -u >read
-    [ -s read ]
-    assert_equal "$(comm -23 read known)" ''
+    find "$SOURCE_DIR/shim" "$SOURCE_DIR/policy" -name '*.c' -exec grep -ohE '"TRUEFIN_[A-Z_]+"' {} + | tr -d '"' | sort -u >names
+    [ -s names ]
+    assert_equal "$(comm -23 names known)" ''
 }
 
 @test "truefin(1) names what peer reports as JSON" {
