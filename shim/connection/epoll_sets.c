@@ -7,8 +7,7 @@
 
 enum { SETS = 64 }; /* a program with more of them at once gets no lingering for what is in several */
 
-/* Every set in which a connection was ever put. Never taken out: a number that is no set any more answers so.
- */
+/* Every set in which a connection was ever put. Never taken out: a number that is no set any more answers so. */
 static _Atomic int sets[SETS] COLD; /* descriptor + 1; 0 is free */
 
 static void remember(int set)

@@ -22,8 +22,10 @@ static bool quiet(void)
     return atomic_load(&config.state) == STATE_QUIET;
 }
 
-/* By syscall(2): another library's setsockopt may make that call itself, and our hook would take it for a
- * wish of the program's. */
+/*
+ * By syscall(2): another library's setsockopt may make that call itself, and our hook would take it for a
+ * wish of the program's.
+ */
 static bool set_linger(int fd, bool on, int seconds)
 {
     const struct linger linger = {.l_onoff = on, .l_linger = seconds};

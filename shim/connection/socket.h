@@ -11,8 +11,10 @@
 
 #include <sys/socket.h>
 
-/* SO_LINGER {1,0}: from now on the last close is an abort, whoever makes it (socket(7), tcp_close in
- * net/ipv4/tcp.c). */
+/*
+ * SO_LINGER {1,0}: from now on the last close is an abort, whoever makes it (socket(7), tcp_close in
+ * net/ipv4/tcp.c).
+ */
 void socket_arm(int fd, struct connection *connection);
 
 /* Put the program's own linger back. No call if nobody can have armed the connection. */
@@ -21,9 +23,9 @@ void socket_disarm(int fd, struct connection *connection);
 /*
  * FD may be about to reach a program that does not know us: if it is armed, disarm it, and leave a mark by
  * which this library in a program that does know us sees that it was. (SO_LINGER {0,x} keeps the time that
- * was set before, and does nothing with it: sk_setsockopt in net/core/sock.c.) ALONE: no other process
- * has a claim to it, and the mark says so. True if it was armed. For a vfork child, who has no table: at most
- * three calls.
+ * was set before, and does nothing with it: sk_setsockopt in net/core/sock.c.) ALONE: no other process has a
+ * claim to it, and the mark says so. True if it was armed. For a vfork child, who has no table: at most three
+ * calls.
  */
 bool socket_release(int fd, bool alone);
 
@@ -37,12 +39,16 @@ void socket_undo_release(int fd);
 enum { SOCKET_DISCARDED_SIZE = 1 << 18 };
 extern char socket_discarded[SOCKET_DISCARDED_SIZE];
 
-/* Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
- * FIN and the peer may still send. */
+/*
+ * Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
+ * FIN and the peer may still send.
+ */
 bool socket_end(int fd, struct connection *connection, enum ending ending);
 
-/* Bytes that were received and not read (SIOCINQ), or sent and not acknowledged (SIOCOUTQ); 0 if unknown.
- * tcp(7). */
+/*
+ * Bytes that were received and not read (SIOCINQ), or sent and not acknowledged (SIOCOUTQ); 0 if unknown.
+ * tcp(7).
+ */
 int socket_unread(int fd);
 int socket_unsent(int fd);
 

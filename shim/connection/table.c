@@ -11,8 +11,10 @@ enum {
     TRIES = 4096,  /* records looked at for a free one before a socket goes untracked */
 };
 
-/* A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is one of
- * these. */
+/*
+ * A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is one of
+ * these.
+ */
 static const uint64_t FOREIGN = (uint64_t)1 << 32;
 static const uint64_t NOT_UNIX = (uint64_t)2 << 32; /* FOREIGN, and no Unix socket */
 
@@ -167,8 +169,10 @@ bool table_dup(int old, int new)
     struct connection *record = record_of(word);
     if (!record)
         return word == FOREIGN || word == NOT_UNIX ? put(new, word) : word_at(new) != 0 && put(new, 0);
-    /* A duplicate that cannot be stored is not counted: then the end of the others is an end too early, and
-     * orderly. */
+    /*
+     * A duplicate that cannot be stored is not counted: then the end of the others is an end too early, and
+     * orderly.
+     */
     if (!chunk_make(new))
         return false;
     uint64_t life = atomic_load(&record->life);

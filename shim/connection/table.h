@@ -6,14 +6,14 @@
  *
  * Order and ownership
  *  - A descriptor is taken out of the table before the real close, because the number may be reused the
- * moment the kernel returns; it is put in after the real call that made it.
+ *    moment the kernel returns; it is put in after the real call that made it.
  *  - Whoever takes a word out owns it: the exchange is atomic, so of two threads that close one number only
  *    one acts. Who takes the last one owns the record until table_free().
  *  - A record is filled before its first word is published, and reused only after table_free(). A word
- * carries the generation of the record that it means, so a word read just before a reuse finds nothing.
+ *    carries the generation of the record that it means, so a word read just before a reuse finds nothing.
  *  - No locks: every function here may be called in signal handlers, and in a fork child whatever the other
  *    threads were doing. In a vfork child none may be called (process_enter() says so): the memory is the
- * parent's.
+ *    parent's.
  *  - The table is a cache: what it says of a descriptor may be stale, and acting on that must be harmless.
  *
  * Cost: 64 bytes a descriptor, in chunks of 1024 that are mapped when first needed and never given back.

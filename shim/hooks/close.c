@@ -38,8 +38,9 @@ HOOK int close(int fd)
     return real(close)(fd);
 }
 
-/* Will the kernel put FROM over NUMBER? (ksys_dup3, fs/file.c) A connection may stand above
- * a limit that was set later.
+/*
+ * Will the kernel put FROM over NUMBER? (ksys_dup3, fs/file.c) A connection may stand above a limit that was
+ * set later.
  */
 static bool will_replace(int from, int number)
 {
@@ -101,8 +102,7 @@ static bool is_alone(void)
     return &__libc_single_threaded && __libc_single_threaded;
 }
 
-/* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then
- * on. */
+/* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then on. */
 static int close_unshared(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     linger_halt();

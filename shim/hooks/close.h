@@ -5,15 +5,19 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-/* FD is about to be closed, or replaced, by the program. Keeps errno. Safe in signal handlers and vfork
- * children. */
+/*
+ * FD is about to be closed, or replaced, by the program. Keeps errno. Safe in signal handlers and vfork
+ * children.
+ */
 void close_begins(int fd);
 
 /* Is FD one that linger.c keeps? Then the program cannot close what it has not. */
 bool close_is_of_kept(int fd);
 
-/* Before dup2(2), or dup3(2) with FLAGS: what NEW was ends, unless the call is going to fail. The rest is
- * birth_duplicate()'s. Keeps errno. */
+/*
+ * Before dup2(2), or dup3(2) with FLAGS: what NEW was ends, unless the call is going to fail. The rest is
+ * birth_duplicate()'s. Keeps errno.
+ */
 void close_before_dup(int old, int new, int flags);
 
 /*

@@ -2,8 +2,7 @@
 #ifndef TRUEFIN_DEATH_H
 #define TRUEFIN_DEATH_H
 
-/* The process ends now with STATUS (its low 8 bits count): act on what is open. Keeps errno;
- * async-signal-safe. */
+/* The process ends now with STATUS (its low 8 bits count): act on what is open. Keeps errno; async-signal-safe. */
 void death_by_status(int status);
 
 /* For the constructor: be told of the ends that reach no hook. */

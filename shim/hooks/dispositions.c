@@ -25,8 +25,10 @@ enum { RESTORER = 0x04000000 };
 enum { RESTORER = 0 };
 #endif
 
-/* The flags in which a stand-in may differ from what the program set. All others are passed on: the kernel
- * knows which of them it keeps. */
+/*
+ * The flags in which a stand-in may differ from what the program set. All others are passed on: the kernel
+ * knows which of them it keeps.
+ */
 enum { OURS = SA_SIGINFO | SA_RESTART | SA_ONSTACK | SA_NODEFER | (int)SA_RESETHAND | RESTORER };
 
 bool dispositions_has(int number)

@@ -119,8 +119,10 @@ HOOK int execle(const char *path, const char *argument, ...)
     return execve(path, (const void *)argv, environment);
 }
 
-/* The child has execed; PID is where the program wants its number, and is left alone on an error
- * (posix_spawn(3)). */
+/*
+ * The child has execed; PID is where the program wants its number, and is left alone on an error
+ * (posix_spawn(3)).
+ */
 static int launched(int result, pid_t child, pid_t *pid, const struct program *program)
 {
     if (result != 0)

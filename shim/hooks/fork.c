@@ -68,8 +68,7 @@ HOOK int daemon(int nochdir, int noclose)
     return result;
 }
 
-/* For vfork.S. The child runs in our memory and nearly always execs; when we run again, it has, or is dead.
- */
+/* For vfork.S. The child runs in our memory and nearly always execs; when we run again, it has, or is dead. */
 __attribute__((visibility("hidden"))) __typeof__(vfork) *truefin_before_vfork(void);
 __attribute__((visibility("hidden"))) pid_t truefin_after_vfork(pid_t pid);
 

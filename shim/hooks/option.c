@@ -94,8 +94,7 @@ static void remember(int fd, struct connection *record, const void *value)
     } else {
         atomic_fetch_and(&record->flags, (uint16_t)~FLAG_LINGER_ON);
     }
-    /* What waits in the backlog has the value that was set at its handshake (inet_csk_clone_lock, net/ipv4).
-     */
+    /* What waits in the backlog has the value that was set at its handshake (inet_csk_clone_lock, net/ipv4). */
     if (record->kind == KIND_LISTENER)
         atomic_fetch_or(&record->flags, FLAG_LINGER_LATE);
 }
@@ -138,8 +137,7 @@ int option_after_get(int fd, int level, int option, void *value, socklen_t *size
         return result;
     const struct connection *record = ours(fd);
     if (record) {
-        /* Neither has to be aligned, and they may overlap: the kernel writes the size last (sk_getsockopt).
-         */
+        /* Neither has to be aligned, and they may overlap: the kernel writes the size last (sk_getsockopt). */
         struct linger linger = {0};
         socklen_t given;
         memcpy(&given, size, sizeof given);

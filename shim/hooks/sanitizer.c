@@ -42,8 +42,7 @@ static bool is_watched(void)
     return config.watched || (watcher && holder_traced_by(watcher));
 }
 
-/* LeakSanitizer traces the program for its look at it, and ends it with a bad status where somebody else
- * does. */
+/* LeakSanitizer traces the program for its look at it, and ends it with a bad status where somebody else does. */
 BARE HOOK int __lsan_is_turned_off(void)
 {
     if (is_watched()) {

@@ -25,8 +25,10 @@ static const uint64_t FATAL = BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIG
 /* For which signals siginterrupt(3) was asked. Written by that hook only. */
 static uint64_t interrupting;
 
-/* The same signal once more, now deadly: a fault comes again by itself, others are sent again with what they
- * carried. */
+/*
+ * The same signal once more, now deadly: a fault comes again by itself, others are sent again with what they
+ * carried.
+ */
 static void die_of(int number, siginfo_t *info)
 {
     struct sigaction fatal = {.sa_handler = SIG_DFL};

@@ -10,8 +10,7 @@
 #ifndef TRUEFIN_SIGNALS_H
 #define TRUEFIN_SIGNALS_H
 
-/* For the constructor, after the policy is known and before any thread: watch what the policy needs watched.
- */
+/* For the constructor, after the policy is known and before any thread: watch what the policy needs watched. */
 void signals_watch(void);
 
 #endif

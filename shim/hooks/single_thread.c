@@ -49,8 +49,7 @@ static int changed_user(bool halted, int result)
 HOOK_ALONE(unshare, single_thread_end, (int flags), (flags))
 HOOK_ALONE(setns, single_thread_end, (int fd, int kind), (fd, kind))
 
-/* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives
- * up. */
+/* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives up. */
 HOOK_ALONE(setuid, changed_user, (uid_t user), (user))
 HOOK_ALONE(seteuid, changed_user, (uid_t user), (user))
 HOOK_ALONE(setreuid, changed_user, (uid_t real_user, uid_t effective), (real_user, effective))

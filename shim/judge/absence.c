@@ -28,8 +28,10 @@ enum {
     MOST_SAID = PAGE / sizeof(uint64_t),
 };
 
-/* Which programs were named, for which reason: shared by all fork children, so it holds no text. Whoever
- * writes nonsense there has a note missing, or twice. */
+/*
+ * Which programs were named, for which reason: shared by all fork children, so it holds no text. Whoever
+ * writes nonsense there has a note missing, or twice.
+ */
 static _Atomic uint64_t *said COLD;
 
 struct absent {
@@ -38,8 +40,10 @@ struct absent {
     char command[PATH_SIZE];
 };
 
-/* What a vfork child is about to execute. It has no memory of its own, so the parent has it, and says it: the
- * place for records is the parent's. */
+/*
+ * What a vfork child is about to execute. It has no memory of its own, so the parent has it, and says it: the
+ * place for records is the parent's.
+ */
 static __thread struct absent expected __attribute__((tls_model("initial-exec")));
 
 void absence_begin(void)
@@ -202,9 +206,7 @@ static bool find_interpreter(char line[SCRIPT_LINE + 1])
     return length > 0 && start + length < SCRIPT_LINE;
 }
 
-/* The file that runs in the end: FILE, or, for a script, what runs that. Closes those on the way; -1 for
- * none.
- */
+/* The file that runs in the end: FILE, or, for a script, what runs that. Closes those on the way; -1 for none. */
 static int follow_scripts(int file)
 {
     for (int level = 0; file >= 0; level++) {

@@ -33,8 +33,7 @@ static void gave(int fd, pid_t child, bool released)
     uint32_t claims = ownership_claims(connection);
     if (claims)
         claims_add(claims, -child);
-    /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again.
-     */
+    /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again. */
     if (!released && !holder_loads_us(child) && socket_release(fd, false) && holder_loads_us(child))
         socket_undo_release(fd);
 }
@@ -77,8 +76,7 @@ static bool aborted_by_exec(int fd, const struct connection *connection)
     return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
 }
 
-/* On the way to an exec: stand on the list as NEXT, in the same place, for the exec may fail. Were we on it?
- */
+/* On the way to an exec: stand on the list as NEXT, in the same place, for the exec may fail. Were we on it? */
 static bool change_claim(struct connection *connection, int32_t pid, int32_t next)
 {
     uint32_t claims = atomic_load(&connection->claims);

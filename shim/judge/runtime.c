@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 /*
- * Not in any header of libc's: CPython tells whether it is finalising, up to 3.12 under the first name,
- * from 3.13 on under the second; Tcl tells whether Tcl_Exit, which never returns, has begun. Weak: NULL,
- * without a search of ours, in all other programs.
+ * Not in any header of libc's: CPython tells whether it is finalising, up to 3.12 under the first name, from
+ * 3.13 on under the second; Tcl tells whether Tcl_Exit, which never returns, has begun. Weak: NULL, without a
+ * search of ours, in all other programs.
  */
 int _Py_IsFinalizing(void) __attribute__((weak));
 int Py_IsFinalizing(void) __attribute__((weak));

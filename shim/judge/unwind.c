@@ -13,8 +13,7 @@
  * private_2. (Itanium C++ ABI, exception handling, 1.6; libgcc/unwind.inc, uw_identify_context.)
  *
  * A handler's landing pad may have clean-up of its own frame to do first, so in C++ the exception is caught
- * at
- * __cxa_begin_catch. Rust has no such call: there the handler's landing pad is the end.
+ * at __cxa_begin_catch. Rust has no such call: there the handler's landing pad is the end.
  */
 
 typedef __typeof__(_Unwind_SetGR) set_register;
@@ -52,8 +51,10 @@ void unwind_resolve(void)
         resolve_one((void **)&libc.__cxa_begin_catch, "__cxa_begin_catch");
 }
 
-/* An exception on its way. Its clean-up runs in the frame `frame`, so what closes for it stands below on the
- * stack. */
+/*
+ * An exception on its way. Its clean-up runs in the frame `frame`, so what closes for it stands below on the
+ * stack.
+ */
 struct unwinding {
     const void *exception;
     uintptr_t frame;
@@ -169,8 +170,10 @@ HOOK void *__cxa_begin_catch(void *exception)
     return (begin ? begin : real_for(__cxa_begin_catch, __builtin_return_address(0)))(exception);
 }
 
-/* Where it goes is in a register that libc has mangled. It may stay within a destructor: then an abort is
- * missed. */
+/*
+ * Where it goes is in a register that libc has mangled. It may stay within a destructor: then an abort is
+ * missed.
+ */
 #define JUMP(name, buffer)                                                                                   \
     HOOK void name(buffer to, int value)                                                                     \
     {                                                                                                        \

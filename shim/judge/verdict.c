@@ -54,8 +54,10 @@ static enum ending ending_of_event(int fd, const struct connection *connection, 
     return ending != ENDING_KEEP && fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
 }
 
-/* What another process may have cannot linger, nor what nobody waits for: TIME says whether there is time for
- * it. */
+/*
+ * What another process may have cannot linger, nor what nobody waits for: TIME says whether there is time for
+ * it.
+ */
 static enum ending feasible(int fd, const struct connection *connection, enum ending ending, bool time)
 {
     return ending == ENDING_LINGER && !(time && ownership_is_sole_holder(fd, connection)) ? ENDING_FIN
@@ -76,8 +78,7 @@ static void judge(int fd, struct connection *connection, enum event event)
     end(fd, connection, ending);
 }
 
-/* What we ask and write must not become a point at which the program's thread can be cancelled (pthreads(7)).
- */
+/* What we ask and write must not become a point at which the program's thread can be cancelled (pthreads(7)). */
 static int no_cancellation(void)
 {
     int before = PTHREAD_CANCEL_ENABLE;

@@ -24,8 +24,7 @@ void verdict_close_range(unsigned first, unsigned last);
  */
 void verdict_end_deferred(void);
 
-/* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that
- * itself. */
+/* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that itself. */
 void verdict_death(enum event event);
 
 #endif

@@ -22,8 +22,10 @@ enum why {
 /* For the field note of a record. Not for LOADS. */
 const char *why_note(enum why why);
 
-/* NAME is the last component of a path. The dynamic linker, executed as a program, names none itself, and
- * preloads all the same. */
+/*
+ * NAME is the last component of a path. The dynamic linker, executed as a program, names none itself, and
+ * preloads all the same.
+ */
 bool why_is_linker(const char *name);
 
 /* Is it glibc's? Also for the names that links lead to (before glibc 2.34: ld-2.31.so). */

@@ -23,8 +23,7 @@
  */
 bool linger_keep(int fd, const struct connection *connection);
 
-/* Is FD one of our own descriptors? To the program it does not exist. One comparison as long as none was
- * kept. */
+/* Is FD one of our own descriptors? To the program it does not exist. One comparison as long as none was kept. */
 bool linger_holds(int fd);
 
 /* The lowest of them in [from, last]; -1 if there is none. */
@@ -33,8 +32,10 @@ int linger_next(unsigned from, unsigned last);
 /* The program is about to put something else at FD, which is ours: end what lingers there. */
 void linger_give_up(int fd);
 
-/* A call has failed for want of a descriptor number (errno is EMFILE): give one of ours back. False if it is
- * another error, or there is none. */
+/*
+ * A call has failed for want of a descriptor number (errno is EMFILE): give one of ours back. False if it is
+ * another error, or there is none.
+ */
 bool linger_gives_room(void);
 
 /* Is the thread there? One load. */
@@ -54,8 +55,10 @@ void linger_resume(void);
 /* The process ends in order: wait, if that is set, for at most TRUEFIN_LINGER_TIME; then end what lingers. */
 void linger_exit(void);
 
-/* In a fork child, before anything else: its copies are not its own, and there is no thread. A step of
- * process_at_birth(). */
+/*
+ * In a fork child, before anything else: its copies are not its own, and there is no thread. A step of
+ * process_at_birth().
+ */
 void linger_new_process(pid_t pid);
 
 #endif

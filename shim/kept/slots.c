@@ -104,8 +104,10 @@ BARE void slots_end(int fd, struct slot *slot, enum slot_outcome outcome)
     slots_gone();
 }
 
-/* Ends whatever's time is used up by THEN; all, if ALL. What is in the queue goes first: unread it would make
- * an RST. */
+/*
+ * Ends whatever's time is used up by THEN; all, if ALL. What is in the queue goes first: unread it would make
+ * an RST.
+ */
 BARE void slots_expire(uint32_t then, bool all)
 {
     for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
@@ -143,8 +145,10 @@ int slots_duplicate(int fd)
     return copy;
 }
 
-/* Of one that is KEPT: before, its turn could pass unused. If it has ended already, whoever has the slot now
- * is only taken for younger. */
+/*
+ * Of one that is KEPT: before, its turn could pass unused. If it has ended already, whoever has the slot now
+ * is only taken for younger.
+ */
 static void queue(int fd)
 {
     const uint32_t turn = atomic_fetch_add(&ages.next, 1);

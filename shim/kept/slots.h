@@ -56,8 +56,7 @@ struct slot *slots_at(int fd);
 /* The lowest number in [from, last] that is ours; -1 if there is none. */
 int slots_next(unsigned from, unsigned last);
 
-/* A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. Two or three
- * calls. */
+/* A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. Two or three calls. */
 int slots_duplicate(int fd);
 
 /* What stands at FD is kept from now on, until it has used up MILLISECONDS or BYTES. */

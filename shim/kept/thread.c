@@ -29,8 +29,10 @@ static struct {
     _Atomic uint32_t state;
 } thread;
 
-/* The kernel's own messages to the program, as for MSG_ZEROCOPY: left there, they would wake us for ever
- * (socket(7)). */
+/*
+ * The kernel's own messages to the program, as for MSG_ZEROCOPY: left there, they would wake us for ever
+ * (socket(7)).
+ */
 BARE static void discard_messages(int fd)
 {
     static struct msghdr none COLD;
@@ -61,8 +63,7 @@ BARE static void close_set(void)
     CALL4(close, slots.set, 0, 0, 0);
 }
 
-/* No more work: may the thread end? Who hands over counts itself in `kept` first and looks at `state` then.
- */
+/* No more work: may the thread end? Who hands over counts itself in `kept` first and looks at `state` then. */
 BARE static bool leaves(void)
 {
     uint32_t up = UP;
@@ -145,9 +146,7 @@ static bool make_thread(void)
     return false;
 }
 
-/*
- * With all signals blocked: they stay so in the thread, and no handler can find this one half-way.
- */
+/* With all signals blocked: they stay so in the thread, and no handler can find this one half-way. */
 bool thread_start(void)
 {
     const uint64_t all = UINT64_MAX;

@@ -16,8 +16,7 @@
 
 enum { THREAD_TICK = 50 }; /* milliseconds between looks at what has used up its time */
 
-/* Starts it where there is none. The caller has counted its connection in `kept`. False if it cannot be
- * started. */
+/* Starts it where there is none. The caller has counted its connection in `kept`. False if it cannot be started. */
 bool thread_start(void);
 
 /* FD, a duplicate with a slot, is to be looked at when something arrives. */

@@ -8,8 +8,10 @@
 
 enum { PAGE = 4096 }; /* bytes; the kernel rounds up */
 
-/* By syscall(2), for a sanitizer's mmap has ideas of its own about addresses. Before Linux 4.17 ours is a
- * wish only. */
+/*
+ * By syscall(2), for a sanitizer's mmap has ideas of its own about addresses. Before Linux 4.17 ours is a
+ * wish only.
+ */
 static char *make_page(void)
 {
     const long access = PROT_READ | PROT_WRITE;

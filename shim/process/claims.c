@@ -281,8 +281,10 @@ static bool is_kept(const uint64_t keep[CLAIMS_KEEP_WORDS], size_t from, size_t 
     return false;
 }
 
-/* New memory in the place of some lists: it is shared with those that are born from now on. Without memory
- * the old one stays. */
+/*
+ * New memory in the place of some lists: it is shared with those that are born from now on. Without memory
+ * the old one stays.
+ */
 static void renew(struct list *from, const struct list *to)
 {
     if (from != to)

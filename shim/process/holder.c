@@ -15,8 +15,7 @@
 
 enum { PATH_SIZE = 64, BUFFER_SIZE = 512 };
 
-/* Closed by real(close), so not opened by a library that was loaded besides, which would not hear of the end.
- */
+/* Closed by real(close), so not opened by a library that was loaded besides, which would not hear of the end. */
 static int open_file(const char *path, int flags)
 {
     return (int)real(syscall)(SYS_openat, AT_FDCWD, path, flags | O_RDONLY | O_CLOEXEC);

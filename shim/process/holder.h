@@ -62,8 +62,10 @@ bool holder_loads_us(pid_t pid);
 /* Does the file at PATH contain TEXT? False if it cannot be read. */
 bool holder_file_has(const char *path, const char *text);
 
-/* Is there a filter of system calls (seccomp(2))? One that was inherited may kill for kcmp and other rare
- * calls, but not for what every daemon does. */
+/*
+ * Is there a filter of system calls (seccomp(2))? One that was inherited may kill for kcmp and other rare
+ * calls, but not for what every daemon does.
+ */
 bool holder_is_filtered(void);
 
 #endif

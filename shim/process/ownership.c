@@ -36,8 +36,10 @@ static struct {
 /* The connection that this thread got last. Initial-exec: no allocation when a signal handler touches it. */
 static __thread table_name latest __attribute__((tls_model("initial-exec")));
 
-/* The place that the fork which is under way in this thread keeps on the lists (claims.h); 0 for none. A fork
- * child finds its own here. */
+/*
+ * The place that the fork which is under way in this thread keeps on the lists (claims.h); 0 for none. A fork
+ * child finds its own here.
+ */
 static __thread int32_t heir __attribute__((tls_model("initial-exec")));
 
 void ownership_adopted(struct connection *connection)
@@ -74,8 +76,7 @@ static void for_each_given(uint32_t depth, void (*act)(struct connection *, int3
 static void inherit(struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
-    /* In a pid namespace of its own the child has another number than its parent knows: it can only judge
-     * alone. */
+    /* In a pid namespace of its own the child has another number than its parent knows: it can only judge alone. */
     bool is_alone = getppid() == 0;
     if (is_alone)
         connection->claims = 0;
@@ -204,8 +205,7 @@ bool ownership_gives_up(int fd, struct connection *connection)
         return false;
     if (!outer_stays(connection, fd))
         return true;
-    /* The process above may have sent its FIN already and count on a plain close: leave it as it was found.
-     */
+    /* The process above may have sent its FIN already and count on a plain close: leave it as it was found. */
     if (!(atomic_load(&connection->flags) & FLAG_FOUND_ARMED))
         socket_disarm(fd, connection);
     return false;

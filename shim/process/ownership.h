@@ -92,8 +92,7 @@ bool ownership_outer_holds(const struct connection *connection, int fd);
 /* Has this process any connection to judge? One load: exits need walk nothing. */
 bool ownership_has_connections(void);
 
-/* The next connection of this process's at *FD or above, which becomes its descriptor; NULL if there is none.
- */
+/* The next connection of this process's at *FD or above, which becomes its descriptor; NULL if there is none. */
 struct connection *ownership_next(int *fd);
 
 /* In a new fork child: only what it was given is its to judge. A step of process_at_birth(). */

@@ -28,8 +28,10 @@ bool process_enter(void);
 /* As process_enter, before the first birth: makes the page. False also without memory. */
 bool process_begin(void);
 
-/* STEP is done in every fork child, with its pid, before anything else; at most four steps, in this order.
- * Before main. */
+/*
+ * STEP is done in every fork child, with its pid, before anything else; at most four steps, in this order.
+ * Before main.
+ */
 typedef void process_step(pid_t pid);
 void process_at_birth(process_step *step);
 
@@ -42,8 +44,7 @@ pid_t process_pid(void);
  */
 bool process_is_self(void);
 
-/* A child that shares our memory is about to be made by clone(2): from now on every entry asks for the pid.
- */
+/* A child that shares our memory is about to be made by clone(2): from now on every entry asks for the pid. */
 void process_shares_memory(void);
 
 /* This process goes on under another pid, the caller's: daemon(3). False if it has tracked nothing yet. */

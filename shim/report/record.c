@@ -38,8 +38,7 @@ void record_about(pid_t pid, const char *program, const char *where)
     subject.where = where;
 }
 
-/* The name at the start: programs write over their arguments, to which libc's pointer leads (setproctitle).
- */
+/* The name at the start: programs write over their arguments, to which libc's pointer leads (setproctitle). */
 static char own_name[NAME_SIZE] COLD;
 
 static void note_name(void)
@@ -78,8 +77,7 @@ static void padded(struct text *line, unsigned number, unsigned digits)
     text_number(line, number, 10);
 }
 
-/* RFC 3339, UTC. gmtime_r(3) would take a lock. Days to a date: proleptic Gregorian, years that begin in
- * March. */
+/* RFC 3339, UTC. gmtime_r(3) would take a lock. Days to a date: proleptic Gregorian, years that begin in March. */
 static void put_time(struct text *line)
 {
     struct timespec now;
@@ -116,8 +114,10 @@ static bool is_plain(const char *value)
     return *value != '\0';
 }
 
-/* logfmt: a value with blanks or quotes stands in quotes. It may be anybody's: what a terminal would obey is
- * not shown, and what has more than MOST bytes ends in "...". */
+/*
+ * logfmt: a value with blanks or quotes stands in quotes. It may be anybody's: what a terminal would obey is
+ * not shown, and what has more than MOST bytes ends in "...".
+ */
 static void put_value(struct text *line, const char *value, size_t most)
 {
     const size_t length = strlen(value);

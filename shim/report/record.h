@@ -14,8 +14,10 @@
 
 #include <sys/types.h>
 
-/* WHERE has passed log_parse(), or is NULL: no records. A file is opened now, before the program drops its
- * rights. Returns 0, or the errno for which that failed; it is tried again for each record then. */
+/*
+ * WHERE has passed log_parse(), or is NULL: no records. A file is opened now, before the program drops its
+ * rights. Returns 0, or the errno for which that failed; it is tried again for each record then.
+ */
 int record_open(const char *where);
 
 /*
@@ -36,8 +38,10 @@ void record_refusal(int fd);
 /* The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept. */
 void record_death(enum event event, const unsigned count[ENDINGS]);
 
-/* Connections that have reached a limit of lingering, for the next line to say. A thread that can write none
- * adds to it. */
+/*
+ * Connections that have reached a limit of lingering, for the next line to say. A thread that can write none
+ * adds to it.
+ */
 extern _Atomic unsigned record_limits;
 
 /* Something that the operator must know. A fixed text of ours, without quotes in it. */

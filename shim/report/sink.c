@@ -65,8 +65,10 @@ static bool is_same(int fd, struct stat *now)
            is.inode == sink.identity.inode && is.generation == sink.identity.generation;
 }
 
-/* To where programs number nothing by hand and open(2) does not come soon: HIGH or above, or near to a limit
- * below that. -1 if there is nothing free. The old number is closed. */
+/*
+ * To where programs number nothing by hand and open(2) does not come soon: HIGH or above, or near to a limit
+ * below that. -1 if there is nothing free. The old number is closed.
+ */
 static int move_up(int fd)
 {
     struct rlimit limit = {.rlim_cur = 0};
@@ -79,8 +81,10 @@ static int move_up(int fd)
     return high;
 }
 
-/* A file is opened for reading too, where that is allowed: does it end within a line? A FIFO must not be: it
- * would have a reader then. */
+/*
+ * A file is opened for reading too, where that is allowed: does it end within a line? A FIFO must not be: it
+ * would have a reader then.
+ */
 static int open_path(void)
 {
     const int flags = O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
@@ -169,8 +173,7 @@ static int descriptor(struct stat *now)
     return is_same(sink.fd, now) || reopen(now) == 0 ? sink.fd : -1;
 }
 
-/* Is there a line without an end, of this process or of another one? A full disk and RLIMIT_FSIZE leave such.
- */
+/* Is there a line without an end, of this process or of another one? A full disk and RLIMIT_FSIZE leave such. */
 static bool is_torn(int fd, const struct stat *now)
 {
     char last;

@@ -15,8 +15,10 @@ int sink_open(const char *where);
 
 bool sink_is_open(void);
 
-/* Is what stands at 2 the connection that stands at 0 too, as inetd leaves it, or another one to a peer? Then
- * nothing of ours may go there. */
+/*
+ * Is what stands at 2 the connection that stands at 0 too, as inetd leaves it, or another one to a peer? Then
+ * nothing of ours may go there.
+ */
 bool sink_stderr_is_client(void);
 
 /* Writes LINE, SIZE bytes with the newline, in one call. False if it could not be written without waiting. */

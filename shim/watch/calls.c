@@ -158,8 +158,7 @@ static int64_t of_copy(pid_t thread, pid_t tgid, int number, const struct call_k
     return time;
 }
 
-/* Asks no file system, which may be one of the program's own: not for attributes, and by no close(2) of a
- * copy. */
+/* Asks no file system, which may be one of the program's own: not for attributes, and by no close(2) of a copy. */
 static struct statx look_at(pid_t thread, int fd)
 {
     char path[PATH_SIZE];
@@ -169,8 +168,10 @@ static struct statx look_at(pid_t thread, int fd)
     return file;
 }
 
-/* Who reads waits for the whole only of devices like /dev/urandom; EINTR may be a file system's own; and what
- * write(2) has not put into a file is over a limit. */
+/*
+ * Who reads waits for the whole only of devices like /dev/urandom; EINTR may be a file system's own; and what
+ * write(2) has not put into a file is over a limit.
+ */
 static int64_t of_file(const struct statx *file, const struct call_kind *kind, bool has_part)
 {
     const bool is_memory = S_ISCHR(file->stx_mode) && file->stx_rdev_major == MEMORY_DEVICES &&

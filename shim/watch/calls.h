@@ -37,8 +37,10 @@ bool calls_is_cut(const struct call_kind *kind, const struct user_regs_struct *r
 
 enum { CALLS_NEVER = -1, CALLS_UNFIT = -2 };
 
-/* The time that a call gives itself, in milliseconds, or CALLS_NEVER; CALLS_UNFIT if the rest of it would not
- * be the same as the whole, or that cannot be told. */
+/*
+ * The time that a call gives itself, in milliseconds, or CALLS_NEVER; CALLS_UNFIT if the rest of it would not
+ * be the same as the whole, or that cannot be told.
+ */
 int64_t calls_time(pid_t thread, pid_t tgid, const struct call_kind *kind,
                    const struct user_regs_struct *regs);
 
@@ -48,8 +50,10 @@ void calls_make_rest(struct user_regs_struct *regs, const struct call_kind *kind
 /* Has the rest failed for what its socket tells only once? */
 bool calls_is_told_once(long long failure);
 
-/* Does this failure of the rest bring a signal, which after a first part it would not: SIGPIPE of a socket,
- * or SIGXFSZ? */
+/*
+ * Does this failure of the rest bring a signal, which after a first part it would not: SIGPIPE of a socket,
+ * or SIGXFSZ?
+ */
 bool calls_brings_signal(pid_t thread, const struct call_kind *kind, const struct user_regs_struct *regs,
                          long long failure);
 

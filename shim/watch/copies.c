@@ -28,8 +28,10 @@ static struct holder {
     _Alignas(STACK_ALIGNMENT) char stack[STACK_SIZE];
 } holders[HOLDERS];
 
-/* The holder. It has no thread-local data of its own, so it makes no call of libc's, and it does not outlive
- * the side-car, whose pid it is told. */
+/*
+ * The holder. It has no thread-local data of its own, so it makes no call of libc's, and it does not outlive
+ * the side-car, whose pid it is told.
+ */
 BARE static int hold(void *side_car)
 {
     raw_call(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0, 0);
@@ -39,8 +41,10 @@ BARE static int hold(void *side_car)
     return 0;
 }
 
-/* Its descriptors are closed before it can be waited for (do_exit() in kernel/exit.c). Others have their turn
- * meanwhile; the main loop may wait for it first. */
+/*
+ * Its descriptors are closed before it can be waited for (do_exit() in kernel/exit.c). Others have their turn
+ * meanwhile; the main loop may wait for it first.
+ */
 static void await(struct holder *holder)
 {
     siginfo_t info = {.si_pid = 0};

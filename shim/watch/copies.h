@@ -13,14 +13,18 @@
 #ifndef TRUEFIN_WATCH_COPIES_H
 #define TRUEFIN_WATCH_COPIES_H
 
-/* A copy of descriptor NUMBER of the process of PIDFD, which nobody else may close. It is valid until the
+/*
+ * A copy of descriptor NUMBER of the process of PIDFD, which nobody else may close. It is valid until the
  * next call of these two, or until its work rests. -1 with errno; EAGAIN if there are too many that cannot be
- * closed now. May rest before it takes. */
+ * closed now. May rest before it takes.
+ */
 int copies_take(int pidfd, int number);
 
-/* Closes all that has been taken; rests until that is done. What belongs to a stopped thread must be closed
+/*
+ * Closes all that has been taken; rests until that is done. What belongs to a stopped thread must be closed
  * before that goes on: the last close is to be its own. If no process can be made, those that linger stay
- * until the next call. */
+ * until the next call.
+ */
 void copies_close(void);
 
 #endif

@@ -31,8 +31,7 @@ static bool is_last(const struct process *process)
     return process->alive == 0;
 }
 
-/* The system call that a thread is in; -1 for none, or for one of another class, whose numbers mean other
- * calls. */
+/* The system call that a thread is in; -1 for none, or for one of another class, whose numbers mean other calls. */
 static long native_call(pid_t tid)
 {
     return tracee_architecture(tid) == TRACEE_NATIVE ? proc_syscall(tid) : -1;
@@ -67,8 +66,7 @@ static struct turn stand_still(struct task *task)
     return (struct turn){.tid = task->tid, .number = task->turn};
 }
 
-/* The task, if it still stands still for this: it may have been killed, and another one may have its number.
- */
+/* The task, if it still stands still for this: it may have been killed, and another one may have its number. */
 static struct task *find_still(const struct turn *turn)
 {
     struct task *task = task_find(turn->tid);
@@ -132,8 +130,10 @@ void ends_of_signal(struct task *task, int number)
     }
 }
 
-/* If another thread than the first has execed, it goes on under the first one's number, and no end of its own
- * is told. */
+/*
+ * If another thread than the first has execed, it goes on under the first one's number, and no end of its own
+ * is told.
+ */
 static struct task *execs(pid_t tid)
 {
     struct task *former = task_find((pid_t)tracee_message(tid));

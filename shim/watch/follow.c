@@ -20,8 +20,10 @@ static bool has_stopped(const siginfo_t *info)
     return info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED;
 }
 
-/* The next thread that has stopped or ended, which stays the next one until it goes on or is waited for.
- * False if there is none: with WNOHANG none now, else none any more. */
+/*
+ * The next thread that has stopped or ended, which stays the next one until it goes on or is waited for.
+ * False if there is none: with WNOHANG none now, else none any more.
+ */
 static bool look(siginfo_t *info, int flags)
 {
     int result = 0;

@@ -11,12 +11,13 @@
 /* Looks, in turns (turns.h), or waits for a look that somebody else has begun since holders_forget(). */
 void holders_look(void);
 
-/* By the last look: has a process other than BUT, which lives (task_lives()), the socket? True if that cannot
- * be told: see below. */
+/*
+ * By the last look: has a process other than BUT, which lives (task_lives()), the socket? True if that cannot
+ * be told: see below.
+ */
 bool holders_have(ino_t inode, pid_t but);
 
-/* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket.
- */
+/* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket. */
 bool holders_are_hidden(void);
 
 /* The sockets that PID has now are from now on in the hands of processes that are not watched, too. */

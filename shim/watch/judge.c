@@ -108,9 +108,11 @@ static bool changes_any(const struct sockets *sockets, const struct dying *death
     return false;
 }
 
-/* The same for several processes that share connections and die together, one after the other: of two that
+/*
+ * The same for several processes that share connections and die together, one after the other: of two that
  * are judged in turns the one that comes here first finds that the other one still has them. So nothing rests
- * from here on until all is decided. */
+ * from here on until all is decided.
+ */
 static void exclude_watched(struct sockets *sockets, const struct dying *death)
 {
     struct process *process = (struct process *)task_find(death->pid);
@@ -154,8 +156,10 @@ static void say(const void *data)
             "another process, whose descriptors cannot be seen, may have them too: nothing was changed");
 }
 
-/* With "stderr" a record goes to what the process has there, of which this process keeps no copy. While it
- * stands at 2 it is one of the copies, too, so it is not closed for the last time here. */
+/*
+ * With "stderr" a record goes to what the process has there, of which this process keeps no copy. While it
+ * stands at 2 it is one of the copies, too, so it is not closed for the last time here.
+ */
 void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data)
 {
     char name[PROC_NAME];
@@ -211,8 +215,10 @@ void judge_unseen(const struct process *process, int status)
     record_about(0, NULL, NULL);
 }
 
-/* Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. Asks
- * without the lock of the socket, which getpeername(2) would take. */
+/*
+ * Leaves out what is no connection: a listener that was passed on (systemd, nginx's upgrade) is its own. Asks
+ * without the lock of the socket, which getpeername(2) would take.
+ */
 static bool is_connection(int pidfd, const struct socket *socket)
 {
     int fd = copies_take(pidfd, socket->fd);

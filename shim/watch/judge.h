@@ -4,8 +4,7 @@
 
 #include "task.h"
 
-/* Where deaths need not be looked at: does any rule change anything for a death with this status (wait(2))?
- */
+/* Where deaths need not be looked at: does any rule change anything for a death with this status (wait(2))? */
 bool judge_cares(const struct process *process, int status);
 
 /* Does it matter whether a death with this status, which seems to be an exit, is a stop? */
@@ -25,8 +24,10 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
 /* PROCESS has died with STATUS, and none of its threads was seen dying: that is recorded. */
 void judge_unseen(const struct process *process, int status);
 
-/* PID has execed: which connections above 2 that it still holds were not meant for it? All but LISTEN_FDS;
- * NULL for none, or without memory. free(3) it. Rests (turns.h). */
+/*
+ * PID has execed: which connections above 2 that it still holds were not meant for it? All but LISTEN_FDS;
+ * NULL for none, or without memory. free(3) it. Rests (turns.h).
+ */
 struct inodes *judge_exec(pid_t pid);
 
 #endif

@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Is local port PORT (host order) that of a service, seen from PID? Asks the kernel when another
- * PID was asked for before, or after listeners_forget(). */
+/*
+ * Is local port PORT (host order) that of a service, seen from PID? Asks the kernel when another PID was
+ * asked for before, or after listeners_forget().
+ */
 bool listeners_have(pid_t pid, uint16_t port);
 
 /* A new death: what listens may have changed. */

@@ -41,8 +41,10 @@ static bool read_of(char *out, size_t size, pid_t pid, const char *what)
     return read_text(out, size, path);
 }
 
-/* The value of a field in the text of /proc/PID/status; NULL if there is none. The first line is the name of
- * the program, in which the kernel writes a newline as "\n" (fs/proc/array.c). */
+/*
+ * The value of a field in the text of /proc/PID/status; NULL if there is none. The first line is the name of
+ * the program, in which the kernel writes a newline as "\n" (fs/proc/array.c).
+ */
 static char *find(char *text, const char *name)
 {
     char wanted[PATH_SIZE];

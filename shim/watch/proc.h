@@ -36,8 +36,10 @@ bool proc_ignores(pid_t pid, int number);
 /* Is PID, or the process that it is a thread of, process 1 of a pid namespace? */
 bool proc_is_init(pid_t pid);
 
-/* A pidfd of the thread; before Linux 6.9, which cannot name others than the first, of its process, which has
- * no descriptors any more if its first thread has ended. -1 with errno. */
+/*
+ * A pidfd of the thread; before Linux 6.9, which cannot name others than the first, of its process, which has
+ * no descriptors any more if its first thread has ended. -1 with errno.
+ */
 int proc_open(pid_t thread, pid_t tgid);
 
 /* The system call that the stopped thread is in; -1: none, or unknown. */
@@ -64,12 +66,13 @@ struct auxiliary {
 /* False if unknown, and for a program whose words are not of 64 bits. */
 bool proc_auxiliary(struct auxiliary *out, pid_t pid);
 
-/* The last component of the path of the file that PID has mapped from the address START on. False if unknown.
- */
+/* The last component of the path of the file that PID has mapped from the address START on. False if unknown. */
 bool proc_file_at(char *out, size_t size, pid_t pid, uint64_t start);
 
-/* The value of an environment variable that the program of PID was started with, for free(3); NULL: not set.
- * False if unknown. */
+/*
+ * The value of an environment variable that the program of PID was started with, for free(3); NULL: not set.
+ * False if unknown.
+ */
 bool proc_variable(char **value, pid_t pid, const char *name);
 
 /* Has PID another effective user or group than the real one? */
@@ -84,12 +87,16 @@ bool proc_is_ours(void);
 /* The number in the file at PATH, as in /proc/sys; -1 if unknown. */
 long proc_number(const char *path);
 
-/* Has the last call failed, by errno, because PID may not be looked at (ptrace(2), access mode checking), and
- * not because it ends? */
+/*
+ * Has the last call failed, by errno, because PID may not be looked at (ptrace(2), access mode checking), and
+ * not because it ends?
+ */
 bool proc_is_hidden(pid_t pid);
 
-/* Calls SEE for every number in the directory /proc/PID/WHAT, and rests in between (turns.h). False if that
- * cannot be read; errno says why. */
+/*
+ * Calls SEE for every number in the directory /proc/PID/WHAT, and rests in between (turns.h). False if that
+ * cannot be read; errno says why.
+ */
 bool proc_each(pid_t pid, const char *what, void (*see)(void *data, int directory, const char *name),
                void *data);
 

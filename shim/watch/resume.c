@@ -28,8 +28,10 @@ struct call {
     } state;
 };
 
-/* Was the call made by the instruction syscall, and not by int 0x80, whose numbers mean other calls? The
- * program's memory is not asked: a read may wait for a file system that the program serves. */
+/*
+ * Was the call made by the instruction syscall, and not by int 0x80, whose numbers mean other calls? The
+ * program's memory is not asked: a read may wait for a file system that the program serves.
+ */
 static bool is_native(pid_t tid)
 {
     struct __ptrace_syscall_info info = {.arch = 0};

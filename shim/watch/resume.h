@@ -24,16 +24,18 @@
  *     INSIDE    the kernel works on the rest
  *     OVER      the thread has its own registers again, and the result of the whole
  *
- * In REWOUND and INSIDE the thread has other arguments in its registers than the program gave it:
- * with a side-car that is killed there, the call returns the count of the rest.
+ * In REWOUND and INSIDE the thread has other arguments in its registers than the program gave it: with a
+ * side-car that is killed there, the call returns the count of the rest.
  */
 #ifndef TRUEFIN_WATCH_RESUME_H
 #define TRUEFIN_WATCH_RESUME_H
 
 #include "task.h"
 
-/* At a stop for the signal NUMBER, or 0 for one that is no signal. The signal to deliver. While the task has
- * a call, it is to stop at entries and exits. */
+/*
+ * At a stop for the signal NUMBER, or 0 for one that is no signal. The signal to deliver. While the task has
+ * a call, it is to stop at entries and exits.
+ */
 int resume_at_signal(struct task *task, int number);
 
 /* At a stop of job control, which ends a call untraced, too. */

@@ -20,9 +20,11 @@
 
 enum { CHANNEL = 3, YAMA_ADMIN = 2, YAMA_NONE = 3 };
 
-/* A reason that CAP_SYS_PTRACE may mend, with what to do where no program can have it. Docker and its kin
+/*
+ * A reason that CAP_SYS_PTRACE may mend, with what to do where no program can have it. Docker and its kin
  * take it from the bounding set, and forbid ptrace(2) (before Linux 4.8) and pidfd_getfd(2) by a seccomp
- * filter then. */
+ * filter then.
+ */
 #define CONTAINED(why)                                                                                       \
     (prctl(PR_CAPBSET_READ, CAP_SYS_PTRACE, 0, 0, 0) == 0 ? why "; a container needs --cap-add SYS_PTRACE"   \
                                                           : (why))
@@ -99,8 +101,7 @@ static void serve(pid_t program, int channel, char **argv)
     _exit(EXIT_SUCCESS);
 }
 
-/* Orphans come to the nearest subreaper above them. Were that this process, the side-car would become its
- * child. */
+/* Orphans come to the nearest subreaper above them. Were that this process, the side-car would become its child. */
 static int set_subreaper(int on)
 {
     int before = 0;

@@ -17,8 +17,10 @@ struct sockets {
     size_t count;
 };
 
-/* Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, as errno
- * says, or without memory. */
+/*
+ * Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, as errno says,
+ * or without memory.
+ */
 bool sockets_of(struct sockets *out, pid_t thread, int from);
 
 /* Marks those that PID has too as excluded. */

@@ -50,8 +50,10 @@ static enum stop what_for(int code)
     }
 }
 
-/* Who is told to abort after all is not asked any more, even if a handler makes a plain exit of it, as Go's
- * does. */
+/*
+ * Who is told to abort after all is not asked any more, even if a handler makes a plain exit of it, as Go's
+ * does.
+ */
 static void signalled(const struct task *task, int number)
 {
     if ((number == SIGTERM || number == SIGINT) && (config.stop_signals >> number & 1) &&
@@ -78,8 +80,10 @@ static bool dies_untraced(pid_t tid, int number)
            ptrace(PTRACE_GETSIGINFO, tid, NULL, &info) == 0 && info.si_code > 0;
 }
 
-/* Process 1 of a pid namespace is stopped from outside only, where no process has a number in it. Traced, it
- * would be by its own. */
+/*
+ * Process 1 of a pid namespace is stopped from outside only, where no process has a number in it. Traced, it
+ * would be by its own.
+ */
 static bool stops_nobody(pid_t tid, int number)
 {
     siginfo_t info;

@@ -4,8 +4,10 @@
 
 #include <sys/types.h>
 
-/* CODE is what siginfo_t tells of the stop: the signal, and the event above it. Only the side-car's one
- * thread may call this. */
+/*
+ * CODE is what siginfo_t tells of the stop: the signal, and the event above it. Only the side-car's one
+ * thread may call this.
+ */
 void stops_at(pid_t tid, int code);
 
 #endif

@@ -42,8 +42,10 @@ struct process {
 /* The task; NULL if it is not known. */
 struct task *task_find(pid_t tid);
 
-/* The task, made known as a living thread of its process if it is not. NULL if it is not traced any more, or
- * without memory. */
+/*
+ * The task, made known as a living thread of its process if it is not. NULL if it is not traced any more, or
+ * without memory.
+ */
 struct task *task_get(pid_t tid);
 
 /* The process of a task. Never NULL. */

@@ -20,8 +20,10 @@ bool tracee_seize(pid_t pid)
     return ptrace(PTRACE_SEIZE, pid, NULL, word(options)) == 0 && task_get(pid);
 }
 
-/* It is not in the stop for CODE any more: it runs, as ptrace(2) then says, or has stopped to exit. (Only a
- * SIGTRAP that somebody has sent can look like that.) */
+/*
+ * It is not in the stop for CODE any more: it runs, as ptrace(2) then says, or has stopped to exit. (Only a
+ * SIGTRAP that somebody has sent can look like that.)
+ */
 static bool was_killed(pid_t tid, int code)
 {
     siginfo_t info = {.si_code = 0};

@@ -16,8 +16,10 @@ enum { TRACEE_NATIVE = AUDIT_ARCH_X86_64, TRACEE_OTHER_CLASS = AUDIT_ARCH_I386 }
 /* Begins to trace PID, which goes on undisturbed, and all that it makes. False with errno. */
 bool tracee_seize(pid_t pid);
 
-/* Lets the thread, which has stopped for CODE, go on with signal NUMBER, 0 for none. A stop that nobody has
- * heard of is not overrun. */
+/*
+ * Lets the thread, which has stopped for CODE, go on with signal NUMBER, 0 for none. A stop that nobody has
+ * heard of is not overrun.
+ */
 void tracee_go_on(pid_t tid, const struct task *task, int code, int number);
 
 /*

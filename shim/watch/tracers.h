@@ -1,5 +1,4 @@
-/* Programs that trace others themselves. A thread has one tracer only, so what they run must not be watched.
- */
+/* Programs that trace others themselves. A thread has one tracer only, so what they run must not be watched. */
 #ifndef TRUEFIN_WATCH_TRACERS_H
 #define TRUEFIN_WATCH_TRACERS_H
 

@@ -12,12 +12,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* WORK is to be done with a copy of the SIZE bytes at DATA. It has its first turn at once, but when many
- * others are under way. False without memory: then nothing was done. Not to be called by work. */
+/*
+ * WORK is to be done with a copy of the SIZE bytes at DATA. It has its first turn at once, but when many
+ * others are under way. False without memory: then nothing was done. Not to be called by work.
+ */
 bool turns_begin(void (*work)(void *data), const void *data, size_t size);
 
-/* Called by work, often: if its turn has lasted long enough, the others have theirs. Does nothing elsewhere.
- * Keeps errno. */
+/*
+ * Called by work, often: if its turn has lasted long enough, the others have theirs. Does nothing elsewhere.
+ * Keeps errno.
+ */
 void turns_rest(void);
 
 /* The same at once: until others have done something. */

@@ -15,8 +15,10 @@
 /* PRELOAD is the LD_PRELOAD that the command gets, or NULL. Without the library in it nothing is noted. */
 void unloaded_expect(const char *preload);
 
-/* PID has execed, and is still in the stop for that; OTHER_CLASS: a program of another class (32-bit). What
- * cannot be told counts as loading the library. */
+/*
+ * PID has execed, and is still in the stop for that; OTHER_CLASS: a program of another class (32-bit). What
+ * cannot be told counts as loading the library.
+ */
 void unloaded_note(pid_t pid, bool other_class);
 
 #endif

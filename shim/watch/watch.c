@@ -1,7 +1,6 @@
 /*
  * watch [--preload VALUE] [--optional] [--automatic] [--] COMMAND [ARGUMENT]...: what `truefin run --watch`
- * executes.
- * Starts a side-car that watches this very process, and becomes COMMAND, with LD_PRELOAD=VALUE.
+ * executes. Starts a side-car that watches this very process, and becomes COMMAND, with LD_PRELOAD=VALUE.
  *
  * What cannot be watched is not run, unless --optional says so, or --automatic if it is a tracer itself:
  * nobody has asked for a side-car then. It is said in either case.
