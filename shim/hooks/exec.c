@@ -86,6 +86,7 @@ static void collect(const char **argv, size_t n, const char *first, va_list more
  * long as the calling function, for an exec may come between vfork and exec, where nothing can be allocated.
  * MORE is left behind the null pointer, and is the caller's to end.
  */
+/* NOLINTBEGIN(bugprone-macro-parentheses): names that are declared, or passed to va_start(3), take none. */
 #define COLLECT(argv, first, more)                                                                           \
     va_start(more, first);                                                                                   \
     const size_t n = count(more);                                                                            \
@@ -93,6 +94,7 @@ static void collect(const char **argv, size_t n, const char *first, va_list more
     const char **argv = __builtin_alloca(n * sizeof *argv);                                                  \
     va_start(more, first);                                                                                   \
     collect(argv, n, first, more)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 HOOK int execl(const char *path, const char *argument, ...)
 {

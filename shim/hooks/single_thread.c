@@ -38,12 +38,14 @@ static int changed_user(bool halted, int result)
  * parentheses. (clang-format takes them for something else.)
  */
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the lists have them already. */
 #define HOOK_ALONE(name, after, parameters, arguments)                                                       \
     HOOK int name parameters                                                                                 \
     {                                                                                                        \
         bool halted = single_thread_begin();                                                                 \
         return after(halted, real(name) arguments);                                                          \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
 HOOK_ALONE(unshare, single_thread_end, (int flags), (flags))

@@ -123,7 +123,8 @@ static void close_all(int first)
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK);
     for (int i = 0; i < CLOSERS; i++)
-        pthread_create(&thread, &attributes, close_one, (void *)(intptr_t)(first + i % SHARED));
+        pthread_create(&thread, &attributes, close_one,
+                       (void *)(intptr_t)(first + i % SHARED)); /* NOLINT(performance-no-int-to-ptr) */
     usleep(US / 10);
     _exit(0);
 }
