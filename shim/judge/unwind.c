@@ -1,6 +1,8 @@
 #include "judge/unwind.h"
 
+#include "config.h"
 #include "libc.h"
+#include "process/memory.h"
 
 #include <dlfcn.h>
 #include <setjmp.h>
@@ -12,8 +14,9 @@
  * then its frame is the one that the search has found, which libgcc and LLVM libunwind alike have left in
  * private_2. (Itanium C++ ABI, exception handling, 1.6; libgcc/unwind.inc, uw_identify_context.)
  *
- * A handler's landing pad may have clean-up of its own frame to do first, so in C++ the exception is caught
- * at __cxa_begin_catch. Rust has no such call: there the handler's landing pad is the end.
+ * A handler's landing pad may have clean-up of its own frame to do first: all that the compiler has inlined
+ * into the function that catches. So in C++ the exception is caught at __cxa_begin_catch. Rust has no such
+ * call, but it frees the exception as it catches: what closes in that frame looks whether it is still there.
  */
 
 typedef __typeof__(_Unwind_SetGR) set_register;
@@ -59,7 +62,8 @@ struct unwinding {
     const void *exception;
     uintptr_t frame;
     begin_catch *begin; /* of the language's library, if the exception came to its handler there */
-    enum event event;
+    enum event event;   /* EVENT_CLOSE: it is over */
+    bool looks;         /* it came to a handler that tells nobody when it has caught */
 };
 
 /* What stands behind the personality routine that calls from `site`. */
@@ -120,6 +124,44 @@ static bool is_exception(uintptr_t value)
     return value >= LEAST_POINTER && value % sizeof(uint64_t) == 0;
 }
 
+/* glibc's malloc.c, struct malloc_chunk: the size of a chunk, with flags in its lowest bits, before its bytes. */
+enum { PREV_INUSE = 1, CHUNK_FLAGS = 7, LEAST_CHUNK = 32, CHUNK_ALIGNMENT = 16 };
+
+/* Of the chunk behind one that is in use, or that free(3) has put aside. */
+static bool is_size_behind(uint64_t word)
+{
+    const uint64_t size = word & ~(uint64_t)CHUNK_FLAGS;
+    return (word & PREV_INUSE) && size >= LEAST_CHUNK && size % CHUNK_ALIGNMENT == 0 && size >> 40 == 0;
+}
+
+/*
+ * Has nobody freed the exception? Asked only where it came from glibc's allocator, as the sizes before and behind
+ * it show: free(3) there writes over the first word, in which the class is. Another allocator may leave all
+ * as it was. (library/panic_unwind/src/gcc.rs, struct Exception; malloc/malloc.c, tcache_put.)
+ */
+static bool is_still_there(const struct unwinding *one)
+{
+    /* Bytes that an exception takes there: an older one has more words for the unwinder. */
+    enum { CHUNK = 64, OLDER_CHUNK = 96, WORDS = OLDER_CHUNK / sizeof(uint64_t) + 1 };
+    enum { SIZE, CLASS, CLEANUP, PRIVATE_1, PRIVATE_2 };
+    uint64_t seen[WORDS];
+    if (atomic_load(&config.state) == STATE_QUIET ||
+        !memory_copy(seen, (const char *)one->exception - sizeof *seen, sizeof seen))
+        return false;
+    const uint64_t chunk = seen[SIZE] & ~(uint64_t)CHUNK_FLAGS;
+    return (chunk == CHUNK || chunk == OLDER_CHUNK) && is_size_behind(seen[chunk / sizeof *seen]) &&
+           (seen[CLASS] == RUST || seen[CLASS] == RUST_BEFORE_1_84) && seen[PRIVATE_1] == 0 &&
+           one->frame - seen[PRIVATE_2] <= 1;
+}
+
+/* What is over is not asked about again. */
+static enum event event_of(struct unwinding *one)
+{
+    if (one->looks && one->event != EVENT_CLOSE && !is_still_there(one))
+        one->event = EVENT_CLOSE;
+    return one->event;
+}
+
 /* Forget EXCEPTION, and what was thrown while it unwound. */
 static void forget(const void *exception)
 {
@@ -128,10 +170,10 @@ static void forget(const void *exception)
             depth = i;
 }
 
-/* What a longjmp, a forced unwinding or another exception has cut off cannot go on. */
+/* What a longjmp, a forced unwinding or another exception has cut off cannot go on, nor what was caught. */
 static void forget_below(uintptr_t frame)
 {
-    while (depth > 0 && stack[depth - 1].frame < frame)
+    while (depth > 0 && (stack[depth - 1].frame < frame || event_of(&stack[depth - 1]) == EVENT_CLOSE))
         depth--;
 }
 
@@ -144,10 +186,14 @@ static void landing(const struct personality *personality, uintptr_t frame,
     bool forced = exception->private_1 != 0;
     /* What the search found after a signal's frame is marked by one less. */
     bool caught = frame - exception->private_2 <= 1;
-    if (event == EVENT_CLOSE || forced || depth == NESTED || (caught && !personality->begin))
+    bool looks = caught && !personality->begin;
+    if (event == EVENT_CLOSE || forced || depth == NESTED || (looks && event != EVENT_UNWIND))
         return;
-    stack[depth++] = (struct unwinding){
-        .exception = exception, .frame = frame, .begin = caught ? personality->begin : NULL, .event = event};
+    stack[depth++] = (struct unwinding){.exception = exception,
+                                        .frame = frame,
+                                        .begin = caught ? personality->begin : NULL,
+                                        .event = event,
+                                        .looks = looks};
 }
 
 HOOK void _Unwind_SetGR(struct _Unwind_Context *context, int number, _Unwind_Word value)
@@ -192,7 +238,7 @@ enum event unwind_event(void)
     uintptr_t here = (uintptr_t)__builtin_frame_address(0);
     enum event event = EVENT_CLOSE;
     for (int i = 0; i < depth; i++)
-        if (here < stack[i].frame && event != EVENT_UNWIND)
+        if (here < stack[i].frame && event != EVENT_UNWIND && event_of(&stack[i]) != EVENT_CLOSE)
             event = stack[i].event;
     return event;
 }

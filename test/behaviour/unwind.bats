@@ -142,6 +142,19 @@ seed() {
     done
 }
 
+@test "Rust: what the very function drops that catches the panic sends RST" {
+    for build in $RUST_BUILDS; do
+        all_cases rust rst caught-here caught-here-of-many
+    done
+}
+
+# Also with an allocator that leaves as it was what is freed.
+@test "Rust: what the very function closes that has caught a panic before sends FIN" {
+    for build in $RUST_BUILDS; do
+        all_cases rust fin after-the-catch-here after-the-catch-here-not-freed
+    done
+}
+
 @test "Rust: a panic that is resumed goes on: RST" {
     rust_peers rst resumed
 }

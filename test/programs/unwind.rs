@@ -2,12 +2,15 @@
 // panic unwinds the thread. The process goes on until its peers have gone: what they see is the drop, not the exit.
 //
 // No async runtime is needed to show what one does: `executor` polls two tasks in turns on one thread.
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::UnsafeCell;
 use std::future::Future;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::os::unix::io::AsRawFd;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
@@ -27,6 +30,34 @@ fn panics() {
 #[inline(never)]
 fn caught<F: FnOnce()>(f: F) {
     assert!(catch_unwind(AssertUnwindSafe(f)).is_err());
+}
+
+// What is caught and what is closed, in one function: the compiler makes one of each of these.
+#[inline(never)]
+fn lose_where_it_is_caught(connection: TcpStream) {
+    let lost = catch_unwind(AssertUnwindSafe(|| {
+        let _kept = connection;
+        panics();
+    }));
+    assert!(lost.is_err());
+}
+
+#[inline(never)]
+fn catch_then_close(connection: TcpStream) {
+    assert!(catch_unwind(panics).is_err());
+    drop(connection);
+}
+
+#[inline(never)]
+fn catch_many_then_lose(connection: TcpStream) {
+    let mut kept = Some(connection);
+    for i in 0..20 {
+        let lost = catch_unwind(AssertUnwindSafe(|| {
+            let _kept = if i == 19 { kept.take() } else { None };
+            panics();
+        }));
+        assert!(lost.is_err());
+    }
 }
 
 fn panic_again(connection: TcpStream) {
@@ -52,6 +83,42 @@ impl Drop for PanicsAndCatches {
         drop(self.0.take());
     }
 }
+
+// --- An allocator ---
+
+const ROOM: usize = 1 << 26;
+
+// Once `holds` is set, memory comes from `room`, and what is freed stays as it was.
+struct Allocator {
+    holds: AtomicBool,
+    used: AtomicUsize,
+    room: UnsafeCell<[u8; ROOM]>,
+}
+
+unsafe impl Sync for Allocator {}
+
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !self.holds.load(Ordering::Relaxed) {
+            return System.alloc(layout);
+        }
+        let at = self.used.fetch_add(layout.size() + 2 * layout.align().max(16), Ordering::Relaxed);
+        assert!(at + layout.size() + 2 * layout.align() < ROOM);
+        let free = (self.room.get() as *mut u8).add(at);
+        free.add(free.align_offset(layout.align().max(16)))
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        let room = self.room.get() as usize;
+        if (memory as usize) < room || memory as usize >= room + ROOM {
+            System.dealloc(memory, layout);
+        }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Allocator =
+    Allocator { holds: AtomicBool::new(false), used: AtomicUsize::new(0), room: UnsafeCell::new([0; ROOM]) };
 
 // --- An executor ---
 
@@ -134,6 +201,13 @@ fn main() {
         "after-the-catch" => {
             caught(panics);
             serve_well(connection);
+        }
+        "caught-here" => lose_where_it_is_caught(connection),
+        "caught-here-of-many" => catch_many_then_lose(connection),
+        "after-the-catch-here" => catch_then_close(connection),
+        "after-the-catch-here-not-freed" => {
+            ALLOCATOR.holds.store(true, Ordering::Relaxed);
+            catch_then_close(connection)
         }
         "thread" => drop(std::thread::spawn(move || serve_and_panic(connection)).join()),
         "resumed" => caught(|| panic_again(connection)),
