@@ -262,11 +262,15 @@ seed() {
 }
 
 @test "C++: cancellation and pthread_exit are no exceptions: FIN" {
-    all_cases cxx fin cancelled thread-exits
+    all_cases cxx fin cancelled thread-exits forced
 }
 
 @test "C++: a longjmp out of a destructor ends it: FIN" {
     all_cases cxx fin jumped-out jumped-out-by-siglongjmp
+}
+
+@test "C++: unwinding is the stack's own: what a thread closes while its coroutine unwinds sends FIN" {
+    all_cases cxx fin coroutine-unwinds
 }
 
 @test "C++: an exception that nobody catches is a crash: RST" {

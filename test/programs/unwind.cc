@@ -18,6 +18,7 @@
 #include <string>
 #include <sys/socket.h>
 #include <thread>
+#include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -387,6 +388,31 @@ void jumped_out()
     close_deep_down(3);
 }
 
+/* Forced, as for pthread_exit, but with the class of a C++ exception. It ends in the frame that has FROM. */
+_Unwind_Reason_Code until(int, _Unwind_Action, _Unwind_Exception_Class, _Unwind_Exception *, _Unwind_Context *at,
+                          void *from)
+{
+    if (_Unwind_GetCFA(at) > reinterpret_cast<_Unwind_Ptr>(from))
+        longjmp(out, 1);
+    return _URC_NO_REASON;
+}
+
+APART void serve_and_force(void *from)
+{
+    static _Unwind_Exception exception;
+    Connection connection;
+    exception.exception_class = 0x474e5543432b2b00; /* "GNUCC++" */
+    exception.exception_cleanup = deleted;
+    _Unwind_ForcedUnwind(&exception, until, from);
+}
+
+void forced()
+{
+    char here;
+    if (setjmp(out) == 0)
+        serve_and_force(&here);
+}
+
 sigjmp_buf signal_out;
 
 APART void fail_and_sigjump()
@@ -405,6 +431,31 @@ void jumped_out_by_siglongjmp()
 {
     if (sigsetjmp(signal_out, 1) == 0)
         fail_and_sigjump();
+    close_deep_down(3);
+}
+
+/* --- Another stack --- */
+
+ucontext_t thread_context, coroutine_context;
+
+APART void fail_and_yield()
+{
+    try {
+        AtEnd yield{[] { swapcontext(&coroutine_context, &thread_context); }};
+        fail();
+    } catch (const Failure &) {
+    }
+}
+
+/* A coroutine waits in a destructor, with its exception on its way; the thread goes on and closes. */
+void coroutine_unwinds()
+{
+    static char stack[256 * 1024]; /* below the thread's own */
+    getcontext(&coroutine_context);
+    coroutine_context.uc_stack.ss_sp = stack;
+    coroutine_context.uc_stack.ss_size = sizeof stack;
+    makecontext(&coroutine_context, fail_and_yield, 0);
+    swapcontext(&thread_context, &coroutine_context);
     close_deep_down(3);
 }
 
@@ -512,6 +563,8 @@ const std::map<std::string, void (*)()> cases = {
     {"thread-exits", thread_exits},
     {"jumped-out", jumped_out},
     {"jumped-out-by-siglongjmp", jumped_out_by_siglongjmp},
+    {"coroutine-unwinds", coroutine_unwinds},
+    {"forced", forced},
     {"uncaught", uncaught},
     {"through-noexcept", catches_all},
     {"many-then-close", many_then_close},
