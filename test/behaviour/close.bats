@@ -115,6 +115,11 @@ orderly() {
     peer_saw rst 12
 }
 
+@test "the close of one of two descriptors does nothing to the other, which ends as the program does: FIN" {
+    serve -p close=rst accept write:Hello. dup close swap write:Again. exit:0
+    peer_sees fin 12
+}
+
 @test "the close of a dup leaves the connection armed" {
     serve accept write:Hello. dup swap close pause
     connect_peer
