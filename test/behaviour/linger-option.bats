@@ -71,6 +71,24 @@ load ../helpers
     assert_equal "$(grep -c '^linger 1,0 size 8$' server.out)" 2
 }
 
+@test "a zero linger that a socket has before it listens is its connections': RST" {
+    requires /usr/bin/python3
+    launch server /usr/bin/python3 -c '
+import socket, struct
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+print("port", listener.getsockname()[1], flush=True)
+connection, _ = listener.accept()
+connection.sendall(b"Hello.")
+assert struct.unpack("ii", connection.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)) == (1, 0)
+connection.close()'
+    find_port server
+    peer_sees rst 6
+    ended server exit 0
+}
+
 @test "a zero linger of a listener that was inherited stays the program's" {
     requires /usr/bin/python3
     launch server /usr/bin/python3 -c '
