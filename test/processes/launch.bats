@@ -139,6 +139,11 @@ c.close()' "${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN" "$PROGRAMS/ser
     peer_sees fin 6
 }
 
+# sleeps_with_handler PID: it handles SIGUSR1, and has nothing else to do.
+sleeps_with_handler() {
+    grep -q '^SigCgt:.*[2367abef]..$' "/proc/$1/status" && grep -q '^State:.S' "/proc/$1/status"
+}
+
 # --- exec: setuid ---
 
 # A copy of the server that becomes another user when it is executed: the dynamic linker then loads nothing into it.
@@ -197,6 +202,29 @@ except OSError:
     find_port server
     peer_sees rst 6
     server_ended signal KILL
+}
+
+@test "exec with the connection at 0 too: what closes with the exec is one of two, and the new program ends well: FIN" {
+    serve -p close=rst accept4 swap inherit:0 close swap dup \
+        "exec:$PROGRAMS/server-static inherit:0 write:Hello. exit:0"
+    peer_sees fin 6
+}
+
+@test "a fork child that execs with its parent's connection at 0 may end it well after the parent's crash: FIN" {
+    serve accept swap accept swap \
+        fork{ onto:0 "exec:$PROGRAMS/server-static inherit:0 on:USR1:nothing pause write:Hello. exit:0" } pause
+    peer=first connect_peer
+    peer=second connect_peer
+    wait_until grep -q ready server.out
+    local parent child
+    parent=$(pid_of server)
+    wait_until pgrep -P "$parent" server-static
+    child=$(pgrep -P "$parent" server-static)
+    wait_until sleeps_with_handler "$child"
+    kill_server KILL
+    server_ended signal KILL
+    kill -USR1 "$child"
+    peer=first peer_saw fin 6
 }
 
 # --- exec: LISTEN_FDS ---
