@@ -248,6 +248,30 @@ hidden() {
     peer_saw fin 10
 }
 
+@test "what a program was sent by its parent, which is not watched, stays the parent's" {
+    with_wrapper
+    start server python3 -c '
+import socket, subprocess, sys
+s = socket.create_server(("127.0.0.1", 0))
+print("port", s.getsockname()[1], flush=True)
+c, _ = s.accept()
+c.sendall(b"Hello.")
+here, there = socket.socketpair()
+program = """
+import os, signal, socket, sys
+socket.recv_fds(socket.socket(fileno=int(sys.argv[1])), 1, 1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+child = subprocess.Popen([*sys.argv[1:], sys.executable, "-c", program, str(there.fileno())], pass_fds=[there.fileno()])
+socket.send_fds(here, [b"x"], [c.fileno()])
+assert child.wait() == -9
+c.sendall(b"Bye.")
+c.close()' "$TRUEFIN" run --watch --
+    find_port server
+    connect_peer
+    peer_saw fin 10
+}
+
 @test "a process above the parent that has the connection keeps it" {
     with_wrapper
     start server "$PROGRAMS/outcome" server.status "$PROGRAMS/server-static" accept write:Hello. \
