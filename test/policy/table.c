@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 392 };
+enum { ROWS = 393 };
 
 static int rows, failures;
 
@@ -466,6 +466,7 @@ static const struct {
     /* settings */
     {__LINE__, in_policy, "crsh=rst", 1, 1, 4, "unknown event", "crash"},
     {__LINE__, in_policy, "exit_error=rst", 1, 1, 10, "unknown event", "exit-error"},
+    {__LINE__, in_policy, "unrend=rst", 1, 1, 6, "unknown event", "unread"}, /* "unwind" is two letters off */
     {__LINE__, in_policy, "off, off=rst", 1, 6, 3, "unknown event", NULL},
     {__LINE__, in_policy, "crash", 1, 1, 5, "event without an ending", NULL},
     {__LINE__, in_policy, "off, stop; off", 1, 6, 4, "event without an ending", NULL},
