@@ -211,26 +211,3 @@ ends_with() {
     serve listen_ipv6 accept write:Hello. exit:3
     host=::1 peer_sees rst 6
 }
-
-# --- The mission's programs ---
-
-@test "a Rust handler that returns Ok ends its connection with FIN" {
-    launch server "$PROGRAMS/seed-unwind" ok
-    find_port server
-    peer_sees fin 7
-    server_ended exit 0
-}
-
-@test "a Rust program that exits 0 in a handler ends its connection with FIN" {
-    launch server "$PROGRAMS/seed-unwind" exit
-    find_port server
-    peer_sees fin 7
-    server_ended exit 0
-}
-
-@test "a Rust panic under panic=abort sends RST" {
-    launch server "$PROGRAMS/seed-abort" panic
-    find_port server
-    peer_sees rst 7
-    server_ended signal ABRT
-}
