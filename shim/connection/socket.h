@@ -4,8 +4,8 @@
  * by now: ENOTSOCK is the answer, and harmless), does nothing in STATE_QUIET, and may be called in signal
  * handlers and between vfork and exec.
  */
-#ifndef TRUEFIN_ACT_H
-#define TRUEFIN_ACT_H
+#ifndef TRUEFIN_SOCKET_H
+#define TRUEFIN_SOCKET_H
 
 #include "connection/table.h"
 

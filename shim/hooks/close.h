@@ -1,6 +1,6 @@
 /* Descriptors disappear: for hooks that reach the same calls by another way. */
-#ifndef TRUEFIN_ENDING_H
-#define TRUEFIN_ENDING_H
+#ifndef TRUEFIN_CLOSE_H
+#define TRUEFIN_CLOSE_H
 
 #include <stdbool.h>
 #include <unistd.h>

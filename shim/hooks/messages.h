@@ -12,8 +12,8 @@
  * at, by memory_copy(); elsewhere this costs a load. All keep errno, and may be called in signal handlers and
  * vfork children.
  */
-#ifndef TRUEFIN_PASS_H
-#define TRUEFIN_PASS_H
+#ifndef TRUEFIN_MESSAGES_H
+#define TRUEFIN_MESSAGES_H
 
 #include "connection/table.h"
 

@@ -6,8 +6,8 @@
  *
  * Both keep errno; single_thread_end() returns RESULT. Safe in vfork children, where they do nothing.
  */
-#ifndef TRUEFIN_ALONE_H
-#define TRUEFIN_ALONE_H
+#ifndef TRUEFIN_SINGLE_THREAD_H
+#define TRUEFIN_SINGLE_THREAD_H
 
 #include <stdbool.h>
 
