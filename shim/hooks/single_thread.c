@@ -39,7 +39,7 @@ static int changed_user(bool halted, int result)
  */
 /* clang-format off */
 /* NOLINTBEGIN(bugprone-macro-parentheses): the lists have them already. */
-#define HOOK_ALONE(name, after, parameters, arguments)                                                       \
+#define HOOK_SINGLE(name, after, parameters, arguments)                                                      \
     HOOK int name parameters                                                                                 \
     {                                                                                                        \
         bool halted = single_thread_begin();                                                                 \
@@ -48,21 +48,21 @@ static int changed_user(bool halted, int result)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 /* CLONE_NEWUSER wants one thread (unshare(2)); CLONE_FILES leaves the others what is open. */
-HOOK_ALONE(unshare, single_thread_end, (int flags), (flags))
-HOOK_ALONE(setns, single_thread_end, (int fd, int kind), (fd, kind))
+HOOK_SINGLE(unshare, single_thread_end, (int flags), (flags))
+HOOK_SINGLE(setns, single_thread_end, (int fd, int kind), (fd, kind))
 
 /* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives up. */
-HOOK_ALONE(setuid, changed_user, (uid_t user), (user))
-HOOK_ALONE(seteuid, changed_user, (uid_t user), (user))
-HOOK_ALONE(setreuid, changed_user, (uid_t real_user, uid_t effective), (real_user, effective))
-HOOK_ALONE(setresuid, changed_user, (uid_t real_user, uid_t effective, uid_t saved), (real_user, effective, saved))
-HOOK_ALONE(capset, changed_user,
-           (struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data), (header, data))
-HOOK_ALONE(setgid, single_thread_end, (gid_t group), (group))
-HOOK_ALONE(setegid, single_thread_end, (gid_t group), (group))
-HOOK_ALONE(setregid, single_thread_end, (gid_t real_group, gid_t effective), (real_group, effective))
-HOOK_ALONE(setresgid, single_thread_end, (gid_t real_group, gid_t effective, gid_t saved),
-           (real_group, effective, saved))
-HOOK_ALONE(setgroups, single_thread_end, (size_t count, const gid_t *groups), (count, groups))
-HOOK_ALONE(initgroups, single_thread_end, (const char *user, gid_t group), (user, group))
+HOOK_SINGLE(setuid, changed_user, (uid_t user), (user))
+HOOK_SINGLE(seteuid, changed_user, (uid_t user), (user))
+HOOK_SINGLE(setreuid, changed_user, (uid_t real_user, uid_t effective), (real_user, effective))
+HOOK_SINGLE(setresuid, changed_user, (uid_t real_user, uid_t effective, uid_t saved), (real_user, effective, saved))
+HOOK_SINGLE(capset, changed_user,
+            (struct __user_cap_header_struct *header, const struct __user_cap_data_struct *data), (header, data))
+HOOK_SINGLE(setgid, single_thread_end, (gid_t group), (group))
+HOOK_SINGLE(setegid, single_thread_end, (gid_t group), (group))
+HOOK_SINGLE(setregid, single_thread_end, (gid_t real_group, gid_t effective), (real_group, effective))
+HOOK_SINGLE(setresgid, single_thread_end, (gid_t real_group, gid_t effective, gid_t saved),
+            (real_group, effective, saved))
+HOOK_SINGLE(setgroups, single_thread_end, (size_t count, const gid_t *groups), (count, groups))
+HOOK_SINGLE(initgroups, single_thread_end, (const char *user, gid_t group), (user, group))
 /* clang-format on */
