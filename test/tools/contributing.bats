@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # run sets output
-# The commands of CONTRIBUTING.md are right: the quick ones are run, of the others all that they name is there.
+# shellcheck disable=SC2016,SC2154  # back-ticks are Markdown here, and run sets output
+# The commands of CONTRIBUTING.md and docs/HOWTO.md are right: the quick ones are run, long ones with less to do; of the
+# others all that they name is there.
 
 load ../helpers
 
@@ -41,6 +42,50 @@ listed() {
     done < <(commands | sed -nE 's/.*--preset ([a-z]+).*/\1/p; s/^scripts\/test ([a-z]+) ([a-z]+)$/\1\n\2/p')
 }
 
+@test "each file that HOWTO names is there" {
+    local word count=0
+    while read -r word; do
+        [[ -e $SOURCE_DIR/$word ]] || fail "no $word"
+        count=$((count + 1))
+    done < <(grep -oE '`(scripts|test|shim|policy|docs)/[^` ]*' "$SOURCE_DIR/docs/HOWTO.md" | tr -d '`' | grep -Ev 'NAME|FILE')
+    ((count > 40))
+}
+
+@test "each preset that CONTRIBUTING and HOWTO name is one of CMake's" {
+    local kind word count=0
+    for kind in cmake 'cmake --build' ctest; do
+        outside "$kind --list-presets"
+        while read -r word; do
+            assert_output --partial "\"$word\""
+            count=$((count + 1))
+        done < <(grep -ohE "(^ *|\`)$kind --preset [a-z]+" "$SOURCE_DIR/CONTRIBUTING.md" "$SOURCE_DIR/docs/HOWTO.md" |
+            sed 's/.* //')
+    done
+    ((count >= 6))
+}
+
+# The trees are fewer, and no fault is built.
+@test "the scripts that CONTRIBUTING shows for the tests' own quality run" {
+    without_sanitizer 'the trees are of programs without it'
+    local command count=0
+    while read -r command; do
+        command=${command/--count 1000/--count 5}
+        outside "${command/%scripts\/mutate/scripts/mutate --dry-run}" </dev/null
+        count=$((count + 1))
+    done < <(commands | grep -E '^scripts/(mutate|trees)')
+    assert_equal "$count" 2
+}
+
+@test "the scripts that CONTRIBUTING shows say how they are used" {
+    local script count=0
+    for script in $(commands | grep -oE '^scripts/[a-z-]+' | sort -u); do
+        [[ $(head -c 2 "$SOURCE_DIR/$script") == '#!' ]] || fail "$script is no script"
+        head -n 3 "$SOURCE_DIR/$script" | grep -q "${script#scripts/}" || fail "$script does not say what it is"
+        count=$((count + 1))
+    done
+    ((count >= 10))
+}
+
 @test "each option of a script that CONTRIBUTING shows is one that the script knows" {
     local script option count=0
     while read -r script option; do
@@ -55,8 +100,8 @@ listed() {
     while read -r command; do
         listed "$command"
         count=$((count + 1))
-    done < <(commands | grep '^ctest')
-    assert_equal "$count" 4
+    done < <(commands | grep '^ctest' && grep -oE '`ctest [^`]*' "$SOURCE_DIR/docs/HOWTO.md" | tr -d '`')
+    assert_equal "$count" 5
 }
 
 # Without truefin many fail, as they are meant to.
