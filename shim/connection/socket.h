@@ -1,5 +1,5 @@
 /*
- * The only place where a socket is changed that the program still has (what lingers is linger.c's). Every
+ * The only place where a socket is changed that the program still has; kept/ changes those that linger. Every
  * function keeps errno, takes an open descriptor, ignores errors (a stale entry of the table may name a file
  * by now: ENOTSOCK is the answer, and harmless), does nothing in STATE_QUIET, and may be called in signal
  * handlers and between vfork and exec.

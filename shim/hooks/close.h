@@ -11,7 +11,7 @@
  */
 void close_begins(int fd);
 
-/* Is FD one that linger.c keeps? Then the program cannot close what it has not. */
+/* Is FD one of the duplicates that kept/ holds? The program has closed its own, so for the program FD is not open. */
 bool close_is_of_kept(int fd);
 
 /*
@@ -21,8 +21,8 @@ bool close_is_of_kept(int fd);
 void close_before_dup(int old, int new, int flags);
 
 /*
- * close_range(2) by way of CALL: what ends there is judged, and what linger.c keeps is left out. Returns and
- * sets errno as the call does.
+ * close_range(2) by way of CALL: what ends there is judged, and what kept/ holds is left out. Returns and sets errno
+ * as the call does.
  */
 typedef __typeof__(close_range) close_range_call;
 int close_range_begins(close_range_call *call, unsigned first, unsigned last, int flags);

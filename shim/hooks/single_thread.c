@@ -1,7 +1,7 @@
 /*
- * Calls that act on the calling thread only, or refuse if there is another: in a program without threads the
- * one of linger.c must not make a difference. It is ended first; a later close starts another one, with the
- * rights and namespaces that the program has then.
+ * Calls that act on the calling thread only, or that the kernel refuses if there is another thread. In a program
+ * without threads our own thread (kept/thread.c) must not make a difference. So it is ended first. A later close
+ * starts another one, with the rights and namespaces that the program has then.
  */
 #include "hooks/single_thread.h"
 
@@ -51,7 +51,7 @@ static int changed_user(bool halted, int result)
 HOOK_SINGLE(unshare, single_thread_end, (int flags), (flags))
 HOOK_SINGLE(setns, single_thread_end, (int fd, int kind), (fd, kind))
 
-/* Of the threads libc changes those that it knows (nptl(7)): no other may keep rights that the program gives up. */
+/* libc changes the rights of all threads that it knows (nptl(7)). Ours, which it does not know, must not keep them. */
 HOOK_SINGLE(setuid, changed_user, (uid_t user), (user))
 HOOK_SINGLE(seteuid, changed_user, (uid_t user), (user))
 HOOK_SINGLE(setreuid, changed_user, (uid_t real_user, uid_t effective), (real_user, effective))
