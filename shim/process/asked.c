@@ -9,8 +9,8 @@
 enum { PAGE = 4096 }; /* bytes; the kernel rounds up */
 
 /*
- * By syscall(2), for a sanitizer's mmap has ideas of its own about addresses. Before Linux 4.17 ours is a
- * wish only.
+ * By syscall(2), for a sanitizer's mmap chooses addresses itself. Before Linux 4.17 the kernel takes the address as
+ * a hint only.
  */
 static char *make_page(void)
 {
@@ -28,7 +28,7 @@ void asked_note(void)
 {
     KEEP_ERRNO;
     char *page = make_page();
-    /* A fork child that had it would stop as its parent did. It is there once something was written. */
+    /* A fork child must not have the page, or its end would count as a stop. The write makes the page. */
     if (page && real(syscall)(SYS_madvise, page, (long)PAGE, (long)MADV_DONTFORK) == 0)
         *page = 1;
 }

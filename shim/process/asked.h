@@ -1,8 +1,8 @@
 /*
  * The process was asked to stop, and took the signal by sigwait(3). No tracer sees that, so the library tells
  * the side-car of `truefin run --watch` by a page of memory at a known address. The page goes with the
- * process: a fork child does not get it, and an exec drops it. Nobody reads it: the side-car asks the kernel
- * whether it is there (/proc/PID/pagemap), for to read a program's memory may mean to wait for the program
+ * process: a fork child does not get it, and an exec drops it. Nobody reads it. The side-car asks the kernel
+ * whether it is there (/proc/PID/pagemap), because a read of a program's memory can wait for that program
  * (userfaultfd(2)).
  */
 #ifndef TRUEFIN_ASKED_H

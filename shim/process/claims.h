@@ -1,6 +1,6 @@
 /*
  * Who may have a connection that a fork has given: a short list of pids in memory that the whole process tree
- * shares, so that of two processes that end it at the same moment one knows that it is the last.
+ * shares. If two processes end it at the same moment, at least one of them learns that it is the last.
  *
  *     fork:   parent makes the list {parent}, the child takes a place {P, C}
  *     leave:  take yourself out, then look at the others              {C}: not the last; {}: the last
@@ -11,13 +11,14 @@
  *     displaced(PID)       it was one; a later fork of one before it has given the connection to another
  *     heir(PID, TICKET)    a place for the child of a fork of PID's that is under way
  *     -PID                 a claimant that has execed: it took the connection along at 0, 1, 2
- *     left(PID)            one that leaked its copy through exec: none any more, but the exec may fail
+ *     left(PID)            a process that leaked its copy through exec: no claimant, unless the exec fails
  *
- * A claimant that crashed never leaves: whoever looks asks the kernel (holder.h) and takes it out.
+ * A claimant that crashed cannot take itself out. The next process that looks at the list asks the kernel
+ * (holder.h) and takes it out.
  *
  * The list is a hint, never a proof: other processes can write it. A process that changes its user or goes
- * into a sandbox has from then on no share in the lists of others (claims_cut()). Who does not find itself on
- * the list only reads it, and asks the kernel.
+ * into a sandbox has from then on no share in the lists of others (claims_cut()). A process that does not find
+ * itself on the list only reads it, and asks the kernel.
  *
  * No locks; safe in signal handlers. A list is named by a number; 0 is no list.
  */
@@ -62,9 +63,9 @@ enum standing {
 };
 
 /*
- * A process of the tree has sent a connection by a message, or run another program: copies may be where no
- * list tells. Of the whole tree below the first fork that gave something, and for good. No call; safe in
- * signal handlers, not in a vfork child, where it would be said of the parent too: harmless.
+ * A process of the tree has sent a connection by a message, or run another program: some process may hold a copy
+ * that no list shows. The note is for the whole tree below the first fork that gave something, and is never
+ * taken back. No call; safe in signal handlers. In a vfork child it counts for the parent too, which is harmless.
  */
 void claims_escape(void);
 bool claims_may_have_escaped(void);
@@ -86,13 +87,17 @@ enum standing claims_leave(uint32_t list, pid_t pid);
 /* Puts NEXT in OLD's place, 0 to take it out. False if OLD is not there. */
 bool claims_change(uint32_t list, pid_t old, pid_t next);
 
-/* All who came after PID and have not execed are displaced: they had it from PID, or from one who had. */
+/*
+ * Displaces every claimant behind PID that has not execed: it got the connection from PID, or from one of PID's
+ * heirs.
+ */
 void claims_displace(uint32_t list, pid_t pid);
 
 /*
- * A claimant besides SELF (in either form) that still holds the caller's FD, one that has not execed before
- * others; 0 if there is none. Forgets those that do not hold it if FORGET, but not those of whom the kernel
- * does not tell: each of them will take itself for the last.
+ * Another claimant than SELF that still holds the caller's FD: a positive pid, -PID for one that has execed, 0 if
+ * there is none. One that has not execed is preferred. If FORGET, claimants that do not hold it are taken out. A
+ * claimant about which the kernel does not tell is not counted, but stays on the list: it will take itself for the
+ * last.
  */
 pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget);
 
@@ -103,10 +108,10 @@ pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget);
 int claims_service_killed_by(uint32_t list);
 
 /*
- * From now on this process shares no list with those that share them now, but for those that KEEP names (bit
- * N-1 of the words is list N): all others become new ones, for its own children. For a process that gives up
- * rights: what it can write must not decide about the connections of others. System calls: mmap(2), one more
- * than lists are kept. Nothing happens where no fork has given anything. Not in a vfork child.
+ * For a process that gives up rights: what it can write must not decide about the connections of others. From now
+ * on it shares only the lists that KEEP names (bit N-1 of the words is list N). Its other lists become new ones,
+ * which it shares with its own children. System calls: mmap(2), one more than lists are kept; none where no fork
+ * has given anything. Not in a vfork child.
  */
 enum { CLAIMS_LISTS = 2048, CLAIMS_KEEP_WORDS = CLAIMS_LISTS / 64 };
 void claims_cut(const uint64_t keep[CLAIMS_KEEP_WORDS]);

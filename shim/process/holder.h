@@ -34,14 +34,14 @@ enum answer holder_claims(pid_t pid, int fd);
 enum answer holder_has_execed(pid_t pid, int fd);
 
 /*
- * Tell others that this process is giving FD up, before looking whether they still hold it: so of two that
- * share no memory and leave at the same moment neither counts on the other. A record lock on the byte with
- * this process's number (fcntl(2), F_SETLK; it works on sockets); the kernel drops it at the close or death
- * that follows.
+ * Tells other processes that this one is giving FD up. A process calls this before it looks whether others still
+ * hold it; then, if two that share no memory leave at the same moment, neither relies on the other. It is a record
+ * lock on the byte with this process's number (fcntl(2), F_SETLK; it works on sockets). The kernel drops it at the
+ * close or death that follows.
  */
 void holder_leaves(int fd);
 
-/* Has PID told so? */
+/* Has PID told that it is giving FD up, by holder_leaves()? */
 bool holder_is_leaving(pid_t pid, int fd);
 
 /*
@@ -50,7 +50,7 @@ bool holder_is_leaving(pid_t pid, int fd);
  */
 int holder_killed_by(pid_t pid);
 
-/* The inode of the socket that PID has at AT; 0 if there is none, or no telling. */
+/* The inode of the socket that PID has at descriptor AT; 0 if it has none, or if the kernel does not tell. */
 ino_t holder_socket(pid_t pid, int at);
 
 /* Is this process traced by TRACER, a pid in decimal? From /proc/self/status. */

@@ -158,8 +158,8 @@ static bool last_by_the_kernel(uint32_t claims, int fd, struct connection *conne
 }
 
 /*
- * Leave the list of those who may have it; are we the last? What remains in the hands of a program that does
- * not load us must not stay armed: it cannot disarm it.
+ * Leaves the list of those who may have it. True if this process was the last. If a program that does not load
+ * this library still holds it, it must not stay armed, for that program cannot disarm it.
  */
 static bool last_claimant(uint32_t claims, int fd, struct connection *connection)
 {
@@ -183,7 +183,7 @@ static bool last_claimant(uint32_t claims, int fd, struct connection *connection
     return other == 0;
 }
 
-/* With the process above no memory is shared: say that we go, and look again. */
+/* We share no memory with the process above. So we announce our end first, and then look whether it holds it. */
 static bool outer_stays(const struct connection *connection, int fd)
 {
     if (!ownership_outer_holds(connection, fd))
@@ -205,7 +205,7 @@ bool ownership_gives_up(int fd, struct connection *connection)
         return false;
     if (!outer_stays(connection, fd))
         return true;
-    /* The process above may have sent its FIN already and count on a plain close: leave it as it was found. */
+    /* The process above may have sent its FIN already and expect a plain close: leave the socket as it was found. */
     if (!(atomic_load(&connection->flags) & FLAG_FOUND_ARMED))
         socket_disarm(fd, connection);
     return false;
@@ -223,7 +223,7 @@ uint32_t ownership_claims(struct connection *connection)
     return atomic_load(&connection->claims);
 }
 
-/* Who is no claimant any more, because a later fork gave it to another, has nothing to hand on. */
+/* A process that a later fork has displaced as a claimant passes nothing to its children. */
 static void offer(struct connection *connection, int32_t pid)
 {
     uint32_t claims = ownership_claims(connection);
@@ -239,7 +239,7 @@ static void offer(struct connection *connection, int32_t pid)
     claims_add(claims, heir);
 }
 
-/* After it, in the parent: CHILD is the heir, if it has not come, or come and left, already. */
+/* In the parent, after the fork: makes CHILD the heir, unless CHILD has done so itself already. */
 static void bequeath(struct connection *connection, int32_t child)
 {
     uint32_t claims = atomic_load(&connection->claims);

@@ -5,8 +5,8 @@
  *  - A connection belongs to the process that it was born in.
  *  - A fork gives the child the connection that the forking thread got last before it, and those at 0, 1, 2.
  *    All others stay the parent's. Of several forks the last one's child is the heir.
- *  - What was given has claimants (claims.h): who ends it well while another claimant still holds it changes
- *    nothing, the last one decides.
+ *  - What was given has claimants (claims.h). While another claimant still holds it, an end here changes
+ *    nothing. The last claimant decides.
  *  - A child that execs keeps a claim only to what is at 0, 1, 2.
  *
  * One connection, as one process sees it:
@@ -45,36 +45,44 @@ void ownership_adopted(struct connection *connection);
 bool ownership_is_ours(const struct connection *connection);
 
 /*
- * Does no other process hold CONNECTION, open here as FD and this process's to end? What came from another
- * process may be held there, and so may be what a fork has copied, once a process of this tree has run
- * another program or sent a connection away; of children that were forked since it came the last few are
- * asked about, and what others have after an exec is told by close-on-exec. In doubt: false.
+ * Does no other process hold CONNECTION, which is open here as FD and is this process's to end? In doubt: false.
+ *
+ * The answer is false for what came from another process, which may still hold it. It is false for what a fork
+ * has copied, once a process of this tree has run another program or sent a connection away. The kernel is
+ * asked about the last few children that were forked since the connection came. Close-on-exec tells what a
+ * child has kept after an exec.
  */
 bool ownership_is_sole_holder(int fd, const struct connection *connection);
 
 /* This process gives up CONNECTION, still open as FD. True if it ends with that: then the policy decides. */
 bool ownership_gives_up(int fd, struct connection *connection);
 
-/* Another process was given CONNECTION over a socket: whoever receives it judges it, and we no more. */
+/* This process sends CONNECTION to another one (SCM_RIGHTS): from now on the receiver judges it, not this process. */
 void ownership_disown(struct connection *connection);
 
 /*
- * This process gives up rights: it shares what it knows of its own connections only, from now on (claims.h).
- * Not async-signal-safe beside another ownership_cut(). Calls: mmap(2), one more than shared connections;
- * none where no fork has given anything.
+ * This process gives up rights. From now on it shares the lists of its own connections only (claims.h). Not
+ * async-signal-safe beside another ownership_cut(). Calls: mmap(2), one more than shared connections; none where
+ * no fork has given anything.
  */
 void ownership_cut(void);
 
-/* It was not sent after all: undoes ownership_disown(). */
+/* The message with CONNECTION was not sent after all: undoes ownership_disown(). */
 void ownership_undo_disown(struct connection *connection);
 
 /* Is it this process's, and has no later fork displaced it as the heir? No call. */
 bool ownership_has_claim(const struct connection *connection);
 
-/* May others have what we have, by a fork or a message? Then what arrives may be one of our connections. */
+/*
+ * May another process have one of our connections, by a fork or a message? Then a descriptor that arrives in a
+ * message may be one of them.
+ */
 bool ownership_has_copies(void);
 
-/* The calling thread got CONNECTION, which is ours already, once more; NULL: one that is over already. */
+/*
+ * The calling thread got another descriptor for CONNECTION, which is ours already. NULL: the connection that the
+ * thread got last is over.
+ */
 void ownership_got(const struct connection *connection);
 
 /* CONNECTION, to which we had no claim, has come to us. */
@@ -86,7 +94,7 @@ void ownership_disarm_all(void);
 /* The list of those who may have CONNECTION (claims.h), made if there is none; 0 without memory. */
 uint32_t ownership_claims(struct connection *connection);
 
-/* It came from the process above us, with which we share no list: does that still hold it? */
+/* CONNECTION came from the process above us, with which we share no list. Does that process still hold it? */
 bool ownership_outer_holds(const struct connection *connection, int fd);
 
 /* Has this process any connection to judge? One load: exits need walk nothing. */
@@ -95,7 +103,7 @@ bool ownership_has_connections(void);
 /* The next connection of this process's at *FD or above, which becomes its descriptor; NULL if there is none. */
 struct connection *ownership_next(int *fd);
 
-/* In a new fork child: only what it was given is its to judge. A step of process_at_birth(). */
+/* In a new fork child: it judges only what it was given. A step of process_at_birth(). */
 void ownership_new_process(pid_t pid);
 
 /*
@@ -112,7 +120,7 @@ void ownership_after_fork(pid_t child);
 /* A child was made that runs another program. */
 void ownership_spawned(void);
 
-/* The process that was BEFORE goes on as this fork child, and nobody else is left of it: daemon(3). */
+/* daemon(3): the process whose pid was BEFORE goes on as this fork child; nothing else of it is left. */
 void ownership_moved(pid_t before);
 
 #endif

@@ -11,7 +11,7 @@ enum { STEPS = 4 };
 
 /* Reads as zeros in a fork child (madvise(2), MADV_WIPEONFORK); shared with a vfork child. */
 struct owner {
-    _Atomic int32_t pid; /* 0: a fork child that has not become itself yet; -1: it does so at this moment */
+    _Atomic int32_t pid; /* 0: a fork child before its first steps; -1: it takes them at this moment */
 };
 
 static struct {

@@ -1,6 +1,6 @@
 /*
- * Which process is this? A fork child has its parent's memory, and what that says of connections is its
- * parent's until it has become a process of its own.
+ * Which process is this? A fork child has a copy of its parent's memory. What this memory says of connections is
+ * the parent's, until the child has taken the steps of a new process.
  *
  *     fork child's first hook:   process_enter() -> the steps of process_at_birth(), once -> true
  *
