@@ -29,8 +29,8 @@ enum {
 };
 
 /*
- * Which programs were named, for which reason: shared by all fork children, so it holds no text. Whoever
- * writes nonsense there has a note missing, or twice.
+ * Which programs were named, for which reason. All fork children share it, so it holds no text. A program that
+ * overwrites it loses a note, or gets one twice.
  */
 static _Atomic uint64_t *said COLD;
 
@@ -117,7 +117,7 @@ static void name_of(char out[PATH_SIZE], int file)
     text_end(&path);
 }
 
-/* Of two users the kernel asks the effective one, access(2) the real one. */
+/* At an exec the kernel checks the effective user's rights; access(2) checks the real user's. */
 static bool may_execute(int file, const struct stat *status)
 {
     char path[PATH_SIZE];

@@ -1,6 +1,6 @@
 /*
- * Programs that this process executes, and that will not load us: a note names each, once. Who looks for what
- * happened to a connection in such a program looks here in vain, and is told so.
+ * Programs that this process executes, and that will not load this library. There are no records of what such a
+ * program does to its connections, so a note names each such program once.
  *
  *     absence_expect();  execve(...);  absence_exec_failed();        the new program's process
  *     vfork(), or posix_spawn();  absence_execed();                  the parent's, when it runs again

@@ -184,7 +184,7 @@ static void connects(int fd, struct endpoint peer)
     protect_born(fd, record, &facts);
 }
 
-/* A family is two bytes: what is shorter no kernel takes. */
+/* A family is two bytes. The kernel refuses an address that is shorter. */
 static bool is_nowhere(const struct sockaddr *to, socklen_t size)
 {
     sa_family_t family = AF_INET;
@@ -243,7 +243,7 @@ static int twin_of(int fd, bool from_above)
     return -1;
 }
 
-/* FD is one more descriptor for the connection of TWIN, which may have been given away before. */
+/* FD is one more descriptor for the connection at TWIN. This process may have sent that connection away before. */
 static void join(int fd, int twin, bool from_above)
 {
     birth_audit(table_dup(twin, fd));

@@ -19,7 +19,7 @@ enum event event_of_death(struct death death)
     return statuses_has(&config.clean_exits, death.status) ? EVENT_EXIT : EVENT_EXIT_ERROR;
 }
 
-/* Our close is how a service ends that was killed before us. */
+/* If a signal killed the service, this close is the end of that service. */
 enum event event_of_close(struct closing closing)
 {
     if (closing.service_signal)

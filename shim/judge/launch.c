@@ -33,7 +33,7 @@ static void gave(int fd, pid_t child, bool released)
     uint32_t claims = ownership_claims(connection);
     if (claims)
         claims_add(claims, -child);
-    /* Its constructor may run at any moment, and arm it: if the library came while we released, arm it again. */
+    /* The child's constructor may arm it at any moment. If it did so while we released it, arm it again. */
     if (!released && !holder_loads_us(child) && socket_release(fd, false) && holder_loads_us(child))
         socket_undo_release(fd);
 }
@@ -76,7 +76,7 @@ static bool aborted_by_exec(int fd, const struct connection *connection)
     return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
 }
 
-/* On the way to an exec: stand on the list as NEXT, in the same place, for the exec may fail. Were we on it? */
+/* Before an exec: PID's entry becomes NEXT, in the same place, for the exec may fail. Was PID a claimant? */
 static bool change_claim(struct connection *connection, int32_t pid, int32_t next)
 {
     uint32_t claims = atomic_load(&connection->claims);
@@ -92,7 +92,7 @@ static bool is_only_ours(const struct connection *connection)
     return (atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_FOUND_ARMED)) == FLAG_ADOPTED;
 }
 
-/* Has no other process a claim to it? Those that leaked it, or hold it by accident, do not count. */
+/* Has no other process a claim to it? A process that leaked it, or holds it by accident, has none. */
 static bool has_no_other_claimant(int fd, const struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
@@ -100,7 +100,7 @@ static bool has_no_other_claimant(int fd, const struct connection *connection, i
            !ownership_outer_holds(connection, fd);
 }
 
-/* The new program takes it along, and counts as a holder by that, whoever it belonged to. */
+/* The new program takes it along, and so becomes a claimant, whichever process the connection belonged to. */
 static void take_along(int fd, struct connection *connection, int32_t pid)
 {
     bool armed = atomic_load(&connection->flags) & FLAG_ARMED;
@@ -115,8 +115,9 @@ static void take_along(int fd, struct connection *connection, int32_t pid)
 }
 
 /*
- * If only programs that have execed hold it besides us, they take our leaked copy for a holder's, and leave
- * it to end when that is closed, where we do not see it: an armed one would be aborted by a good end.
+ * If only programs that have execed hold it besides us, they take our leaked copy for a holder's. Then they end
+ * nothing, and the connection ends when the leaked copy is closed, which no hook sees. If it stayed armed, that
+ * good end would abort it.
  */
 static void leave_behind(int fd, struct connection *connection, int32_t pid)
 {
@@ -168,7 +169,7 @@ static void take_back(int fd, struct connection *connection)
         socket_disarm(fd, connection);
 }
 
-/* A fork child's copies count too: what it puts at 0, 1, 2 before it execs it passes on. */
+/* A fork child's copies count too: it may put one at 0, 1 or 2, and so pass it on by its exec. */
 static void around_exec(void (*act)(int, struct connection *))
 {
     if (!process_enter())

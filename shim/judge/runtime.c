@@ -34,7 +34,7 @@ static bool is_program(const char *name)
     return strncmp(own, name, length) == 0 && (!own[length] || isdigit((unsigned char)own[length]));
 }
 
-/* The others run no script any more: what they close, native code closes by its own decision. */
+/* The other threads run no script any more. If one closes something, native code has decided so. */
 static bool is_main_thread(void)
 {
     return gettid() == getpid();
