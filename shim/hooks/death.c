@@ -90,7 +90,7 @@ static void before_handlers(int status, void *unused)
 static void after_handlers(int status, void *unused)
 {
     (void)unused;
-    /* What lingers has sent its FIN: what stdio would write only after us must be out before. */
+    /* A connection that lingers has sent its FIN. So what stdio still holds must be written before. */
     if (config.linger.waits && ownership_has_connections())
         (void)fflush(NULL);
     death_by_status(status);

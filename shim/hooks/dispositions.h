@@ -1,8 +1,8 @@
 /*
  * What the program has set for each signal that we watch, and what the kernel has in its place.
  *
- * The program must not notice. For a signal that we watch, the kernel has one of two handlers of ours, and
- * this table has what the program set; whoever asks is told the latter.
+ * The program must not notice. For a signal that we watch, the kernel has one of two handlers of ours, and this
+ * table has what the program set. A program that asks is told what it set.
  *
  *     program says   kernel has     which signals
  *     SIG_DFL        by_default     all that are watched; in process 1 of a container: none

@@ -27,8 +27,8 @@ HOOK pid_t _Fork(void)
 }
 
 /*
- * clone(2) without CLONE_VM is a fork whose child starts elsewhere: it becomes itself at its first hook. With
- * CLONE_VM, and not a thread, it runs in our memory under another pid.
+ * clone(2) without CLONE_VM is a fork whose child starts elsewhere. Its first hook does the steps of a new process.
+ * With CLONE_VM, and if it is no thread, the child runs in our memory under another pid.
  */
 HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 {

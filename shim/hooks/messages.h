@@ -7,10 +7,10 @@
  *     ssize_t result = sendmsg(fd, message, flags);
  *     messages_after(&out, result >= 0);
  *
- * What leaves is disarmed before it does, for the receiver may not know us, or may be there before the sender
- * has returned. A send that fails changes nothing. Only on what may be a Unix socket the message is looked
- * at, by memory_copy(); elsewhere this costs a load. All keep errno, and may be called in signal handlers and
- * vfork children.
+ * A connection is disarmed before the send, for two reasons: the receiver may not load this library, and it may get
+ * the descriptor before the sender's call returns. A send that fails changes nothing. The message is looked at, by
+ * memory_copy(), only if FD may be a Unix socket; elsewhere this costs a load. All keep errno, and may be called in
+ * signal handlers and vfork children.
  */
 #ifndef TRUEFIN_MESSAGES_H
 #define TRUEFIN_MESSAGES_H

@@ -22,7 +22,7 @@ static struct connection *ours(int fd)
     return record && process_enter() ? record : NULL;
 }
 
-/* A connection that failed may become a listener: it is none any more. */
+/* A socket whose connect(2) failed may become a listener: then it is no connection any more. */
 static void becomes_listener(int fd, struct connection *record)
 {
     if (record->kind == KIND_CONNECTION && ownership_is_ours(record))

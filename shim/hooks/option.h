@@ -12,7 +12,7 @@
  *
  *     listen      FD is disarmed before it: what a listener accepts would inherit that, whoever accepts it.
  *                 True if it was armed; a listen(2) that fails changes nothing.
- *     shutdown    the FIN is out: it says that all was well, and no crash may take that back.
+ *     shutdown    the kernel has sent the FIN, which says that all was well. No crash may reset the connection now.
  *     setsockopt  SO_LINGER is remembered as the kernel took it, and what was armed is armed again.
  *     getsockopt  the program reads of SO_LINGER what it set, not what we did.
  */

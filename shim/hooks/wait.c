@@ -2,8 +2,8 @@
 #include "libc.h"
 
 /*
- * A finaliser of Python's may close a connection and then wait for the child at its other end: what is
- * deferred until the status is known would keep both waiting for ever.
+ * A finaliser of Python's may close a connection and then wait for the child at its other end. This library defers
+ * that close until the exit status is known. Without an end here both processes would wait for ever.
  */
 
 HOOK pid_t wait(int *status)
