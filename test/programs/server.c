@@ -565,7 +565,6 @@ static void syscall_exit_group(const char *arg)
     syscall(SYS_exit_group, number(arg));
 }
 
-/* The last thread's end is the process's, with status 0. */
 /* A filter kills this thread, and no other, for its next call of getppid(2). */
 static void die_alone(const char *arg)
 {
@@ -589,6 +588,7 @@ static void ask_seccomp(const char *arg)
     must(-(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) == 0), "PR_SET_SECCOMP");
 }
 
+/* The last thread's end is the process's, with status 0. */
 static void do_pthread_exit(const char *arg)
 {
     (void)arg;
