@@ -1,17 +1,19 @@
 #include "turns.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 enum { STACK_SIZE = 64 << 10, GUARD_SIZE = 4 << 10, MOST_DATA = 64 };
 enum { MOST = 64 }; /* begun at once: each may have a directory open */
-enum { TURN_NS = 2000000, NS_PER_S = 1000000000 };
+enum { TURN_NS = 2000000, NS_PER_S = 1000000000, NS_PER_US = 1000 };
 
 #ifdef TURNS_ARE_WHOLE
 enum { HAS_STACKS = false }; /* a sanitizer knows of one stack a thread: all is done in the first turn */
@@ -90,6 +92,29 @@ static struct work *take_first(struct list *list)
     return work;
 }
 
+/*
+ * Whoever reads the link of a descriptor in /proc has its file for a moment, and closes it for the last time if
+ * all others close it just then. A socket may linger there for minutes, but not beyond a signal. It is let in
+ * during turns alone, and again and again: each of many sockets may linger.
+ */
+static void interrupt(int number)
+{
+    (void)number;
+}
+
+static void let_in_interrupts(ucontext_t *context)
+{
+    const struct sigaction action = {.sa_handler = interrupt, .sa_flags = SA_RESTART};
+    sigaction(SIGALRM, &action, NULL);
+    sigdelset(&context->uc_sigmask, SIGALRM);
+}
+
+static void interrupt_after(suseconds_t interval)
+{
+    const struct itimerval timer = {.it_interval.tv_usec = interval, .it_value.tv_usec = interval};
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static void run(void)
 {
     struct work *work = all.running;
@@ -101,6 +126,7 @@ static void run(void)
 static void begin(struct work *work)
 {
     getcontext(&work->context);
+    let_in_interrupts(&work->context);
     work->context.uc_stack.ss_sp = work->stack;
     work->context.uc_stack.ss_size = STACK_SIZE;
     makecontext(&work->context, run, 0);
@@ -114,7 +140,9 @@ static void give_turn(struct work *work)
         begin(work);
     all.running = work;
     all.until = now() + TURN_NS;
+    interrupt_after(TURN_NS / NS_PER_US);
     swapcontext(&all.main_loop, &work->context);
+    interrupt_after(0);
     all.running = NULL;
     if (!work->ended) {
         put_last(&all.begun, work);
