@@ -61,6 +61,9 @@ END
 
 @test "what is connected is not reset when a plug-in with RTLD_DEEPBIND or a namespace of its own closes it" {
     requires gcc
+    local how hows=(deep namespace)
+    # A sanitizer ends a program that asks for RTLD_DEEPBIND, also without truefin.
+    [[ -z $SANITIZER_PRELOAD ]] || hows=(namespace)
     cat >closes.c <<'END'
 #include <unistd.h>
 int ends(int fd) { return close(fd); }
@@ -87,7 +90,7 @@ int main(int argc, char **argv)
 END
     gcc -shared -fPIC -o closes.so closes.c
     gcc -w -o opens opens.c
-    for how in deep namespace; do
+    for how in "${hows[@]}"; do
         listen_peer
         run -0 shimmed ./opens "$how" "$port"
         peer_saw fin 6

@@ -301,8 +301,8 @@ handled_once() {
 @test "a death is recorded, with the program's own pid and name, in a file and on the program's stderr" {
     watch_static --log "$PWD/log" -- accept write:Hello. kill_self:KILL
     peer_sees rst 6
-    wait_until test -s log
-    assert_regex "$(cat log)" "^time=[^ ]* pid=$(pid_of server) program=server-static where=watch event=crash rst=1$"
+    wait_until grep -q event= log
+    assert_regex "$(grep event= log)" "^time=[^ ]* pid=$(pid_of server) program=server-static where=watch event=crash rst=1$"
     watch_static --log stderr -- accept write:Hello. exit:3
     peer_sees rst 6
     wait_until grep -q 'where=watch event=exit-error rst=1$' server.err
