@@ -126,6 +126,7 @@ start() {
     # Made anew before the fork, or a test could read what an earlier program of this name wrote.
     : >"$name.out"
     : >"$name.err"
+    rm -f "$name.status"
     setsid "$@" >"$name.out" 2>"$name.err" </dev/null 3>&- &
     started_pid=$!
     started+=("$started_pid")
