@@ -169,6 +169,9 @@ static void begin_program(void *data)
     task->turn = 0;
     if (runs_tracer(turn->tid)) {
         holders_share(turn->tid);
+        task = find_still(turn); /* that has rested, too */
+        if (!task)
+            return;
         task_forget(task);
         ptrace(PTRACE_DETACH, turn->tid, NULL, NULL);
     } else {
