@@ -13,7 +13,7 @@
 
 enum { STACK_SIZE = 64 << 10, GUARD_SIZE = 4 << 10, MOST_DATA = 64 };
 enum { MOST = 64 }; /* begun at once: each may have a directory open */
-enum { TURN_NS = 2000000, NS_PER_S = 1000000000, NS_PER_US = 1000 };
+enum { TURN_NS = 500000, NS_PER_S = 1000000000, NS_PER_US = 1000 };
 
 #ifdef TURNS_ARE_WHOLE
 enum { HAS_STACKS = false }; /* a sanitizer knows of one stack a thread: all is done in the first turn */

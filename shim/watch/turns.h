@@ -1,6 +1,6 @@
 /*
  * Long work in turns with the main loop, so that no watched process waits for another one's death: of the
- * pieces of work each goes on for some milliseconds, then the main loop hears what else has happened.
+ * pieces of work each goes on for half a millisecond, then the main loop hears what else has happened.
  *
  * A piece of work has a stack of its own (makecontext(3)) and is written as if it ran alone. Only one thing
  * runs at a time, so nothing needs a lock; but whatever turns_rest() may be called between is another time:
