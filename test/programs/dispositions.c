@@ -172,6 +172,32 @@ static void bad_pointer(int number)
     tell("then", number);
 }
 
+/*
+ * Since glibc 2.41 a fault in sigaction for SIGABRT kills, whatever handler there is: libc has blocked all signals, and
+ * holds the lock of abort(3). So a child dies of it.
+ */
+#if __GLIBC_PREREQ(2, 41)
+enum { DEADLY_FAULT = SIGABRT };
+#else
+enum { DEADLY_FAULT = -2 }; /* none */
+#endif
+
+static void deadly_pointer(int number)
+{
+    struct sigaction good = {.sa_handler = simple};
+    struct sigaction *const nowhere = (struct sigaction *)(uintptr_t)8; // NOLINT(performance-no-int-to-ptr)
+    bool reads = below(2);
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        PRINT(" %s", error(sigaction(number, reads ? nowhere : &good, reads ? NULL : nowhere)));
+        _exit(0);
+    }
+    int status = 0;
+    pid_t found = waitpid(pid, &status, 0);
+    PRINT(" child %s %x\n", found == pid ? "ended" : strerrorname_np(errno), (unsigned)status);
+}
+
 static void set_action(int number)
 {
     struct sigaction old;
@@ -304,7 +330,10 @@ static void operate(int number, bool in_child)
         block(number);
         break;
     case 12:
-        bad_pointer(number);
+        if (number == DEADLY_FAULT)
+            deadly_pointer(number);
+        else
+            bad_pointer(number);
         break;
     case 13:
         fork_child(number);
