@@ -81,7 +81,7 @@ static void proc_path(char out[PATH_SIZE], pid_t pid, const char *what, int n)
 
 static bool link_of(char out[PATH_SIZE], int directory, const char *path)
 {
-    ssize_t size = readlinkat(directory, path, out, PATH_SIZE - 1);
+    ssize_t size = real(readlinkat)(directory, path, out, PATH_SIZE - 1);
     out[size < 0 ? 0 : size] = '\0';
     return size > 0;
 }
@@ -92,7 +92,7 @@ static enum answer listed(int directory, const char *wanted)
     struct links links = {.directory = directory, .buffer = buffer, .room = sizeof buffer};
     const char *name;
     while ((name = links_next(&links))) {
-        char link[PATH_SIZE];
+        char link[PATH_SIZE] = "";
         if (link_of(link, directory, name) && strcmp(link, wanted) == 0)
             return YES;
     }
@@ -102,7 +102,7 @@ static enum answer listed(int directory, const char *wanted)
 static enum answer in_proc(pid_t pid, int fd)
 {
     char path[PATH_SIZE];
-    char wanted[PATH_SIZE];
+    char wanted[PATH_SIZE] = "";
     proc_path(path, getpid(), "/fd/", fd);
     if (!link_of(wanted, AT_FDCWD, path))
         return UNKNOWN;
@@ -121,7 +121,7 @@ enum relative { STRANGER, PARENT, CHILD, DEAD_CHILD };
 static enum relative relative(pid_t pid)
 {
     siginfo_t info = {.si_pid = 0};
-    if (pid == getppid())
+    if (pid == real(getppid)())
         return PARENT;
     if (real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
         return STRANGER;

@@ -37,9 +37,9 @@ const char *links_next(struct links *links)
 ino_t links_socket(int directory, const char *path)
 {
     static const char prefix[] = "socket:[";
-    char link[LINK_SIZE];
+    char link[LINK_SIZE] = "";
     errno = 0;
-    ssize_t size = readlinkat(directory, path, link, sizeof link - 1);
+    ssize_t size = real(readlinkat)(directory, path, link, sizeof link - 1);
     link[size < 0 ? 0 : size] = '\0';
     return strncmp(link, prefix, sizeof prefix - 1) == 0 ? strtoul(link + sizeof prefix - 1, NULL, 10) : 0;
 }

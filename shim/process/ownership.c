@@ -45,7 +45,7 @@ static __thread int32_t heir __attribute__((tls_model("initial-exec")));
 void ownership_adopted(struct connection *connection)
 {
     atomic_fetch_or(&connection->flags, FLAG_ADOPTED);
-    self.outer = getppid();
+    self.outer = real(getppid)();
 }
 
 bool ownership_is_ours(const struct connection *connection)
@@ -77,7 +77,7 @@ static void inherit(struct connection *connection, int32_t pid)
 {
     uint32_t claims = atomic_load(&connection->claims);
     /* In a pid namespace of its own the child has another number than its parent knows: it can only judge alone. */
-    bool is_alone = getppid() == 0;
+    bool is_alone = real(getppid)() == 0;
     if (is_alone)
         connection->claims = 0;
     else if (!claims)
@@ -148,7 +148,7 @@ static bool forks_hold(int fd, const struct connection *connection);
  */
 static bool last_by_the_kernel(uint32_t claims, int fd, struct connection *connection)
 {
-    enum answer parent = holder_has(getppid(), fd);
+    enum answer parent = holder_has(real(getppid)(), fd);
     if (parent == YES || claims_other(claims, process_pid(), fd, false) != 0)
         return false;
     if (parent == NO && !forks_hold(fd, connection))

@@ -9,6 +9,7 @@ struct libc libc = {
     ._exit = _exit,
     .close = close,
     .fcntl = fcntl,
+    .readlinkat = readlinkat,
     .recv = recv,
     .sendmsg = sendmsg,
     .sigtimedwait = sigtimedwait,

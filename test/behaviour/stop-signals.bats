@@ -316,6 +316,15 @@ except KeyboardInterrupt:
     ended odd signal TERM
 }
 
+# Without /proc the library asks about the heir with more calls. If it bound one of them only now, the dynamic linker
+# would need much of the stack, and with LD_DEBUG more than there is, on every processor.
+@test "a SIGTERM kills a thread that has a small alternate stack, while an heir lives and there is no /proc" {
+    without_sanitizer 'a sanitizer does not start without /proc'
+    launch odd LD_DEBUG=bindings LD_DEBUG_OUTPUT="$PWD/bound" \
+        unshare --mount sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$PROGRAMS/odd" small-stack
+    ended odd signal TERM
+}
+
 @test "a SIGTERM that only ppoll lets in kills" {
     launch odd "$PROGRAMS/odd" ppoll-term
     ended odd signal TERM

@@ -43,11 +43,13 @@ static int small_stack(void)
     if (at == MAP_FAILED || mprotect(at, page, PROT_NONE) != 0 || sigaltstack(&stack, NULL) != 0)
         err(99, "sigaltstack");
     connection();
+    const pid_t parent = getpid();
     pid_t heir = fork();
     if (heir == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
-        for (;;)
+        while (getppid() == parent)
             pause();
+        _exit(0); /* the parent died before the kernel was told */
     }
     raise(SIGTERM);
     return 1;
