@@ -84,7 +84,8 @@ mid_mail() {
 @test "postfix: a real client's mail is queued whole" {
     postfix "$imports" "$exports"
     requires curl
-    seq 100000 >mail
+    # With the ends of lines that mail has: newer curl and postfix do not agree on the end of any other.
+    seq 100000 | sed 's/$/\r/' >mail
     run -0 curl -sS --max-time 10 --mail-from a@a.test --mail-rcpt b@b.test -T mail "smtp://127.0.0.1:$port"
     run -0 find queue/incoming -type f -size +500k
     assert_equal "${#lines[@]}" 1
