@@ -166,7 +166,6 @@ static void begin_program(void *data)
     free(process->foreign);
     process->foreign = foreign;
     process->first.is_unknown = false;
-    task->turn = 0;
     if (runs_tracer(turn->tid)) {
         holders_share(turn->tid);
         task = find_still(turn); /* that has rested, too */
@@ -175,6 +174,7 @@ static void begin_program(void *data)
         task_forget(task);
         ptrace(PTRACE_DETACH, turn->tid, NULL, NULL);
     } else {
+        task->turn = 0;
         unloaded_note(turn->tid, tracee_architecture(turn->tid) == TRACEE_OTHER_CLASS);
         tracee_go_on(turn->tid, task, turn->status, 0);
     }
