@@ -76,11 +76,16 @@ bool policy_refuses_write(const struct policy *policy)
     return false;
 }
 
-bool policy_lingers(const struct policy *policy)
+bool policy_has(const struct policy *policy, enum ending ending)
 {
     for (int i = 0; i < policy->rule_count; i++)
         for (int event = 0; event < EVENTS; event++)
-            if (policy->rules[i].endings.of[event] == ENDING_LINGER)
+            if (policy->rules[i].endings.of[event] == ending)
                 return true;
     return false;
+}
+
+bool ending_aborts(enum ending ending)
+{
+    return ending == ENDING_FLUSH_RST || ending == ENDING_RST;
 }

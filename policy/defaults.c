@@ -10,9 +10,10 @@ const struct setting settings[SETTINGS] = {
 };
 
 const struct policy policy_default = {
-    .rules =
-        {{.endings.of =
-              {[EVENT_CRASH] = ENDING_RST, [EVENT_EXIT_ERROR] = ENDING_RST, [EVENT_UNWIND] = ENDING_RST}}},
+    .rules = {{.endings.of = {[EVENT_UNWIND] = ENDING_FLUSH_RST,
+                              [EVENT_EXIT_ERROR] = ENDING_FLUSH_RST,
+                              [EVENT_SESSION_ERROR] = ENDING_FLUSH_RST,
+                              [EVENT_CRASH] = ENDING_FLUSH_RST}}},
     .rule_count = 1,
 };
 
@@ -21,3 +22,4 @@ const struct policy policy_default = {
 const struct statuses statuses_default = {{BIT(0), 0, BIT(129 % 64) | BIT(130 % 64) | BIT(143 % 64), 0}};
 const uint64_t signals_default = BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP);
 const struct linger_limits linger_default = {.milliseconds = 2000, .bytes = 64 << 20, .end = ENDING_FIN};
+const struct flush_limits flush_default = {.most = 10000, .at_exit = 1000, .gap = 50};

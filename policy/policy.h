@@ -22,13 +22,14 @@ enum event {
     EVENT_EXCEPTION,
     EVENT_EXIT,
     EVENT_EXIT_ERROR,
+    EVENT_SESSION_ERROR,
     EVENT_STOP,
     EVENT_CRASH,
     EVENTS
 };
 
 /* What truefin does about it. KEEP is zero: a zeroed row changes nothing. */
-enum ending { ENDING_KEEP, ENDING_FIN, ENDING_LINGER, ENDING_RST, ENDINGS };
+enum ending { ENDING_KEEP, ENDING_FIN, ENDING_LINGER, ENDING_FLUSH_RST, ENDING_RST, ENDINGS };
 
 /* How the connection was born. */
 enum role { ROLE_ACCEPTED, ROLE_CONNECTED };
@@ -135,6 +136,13 @@ bool linger_end_parse(uint8_t *out, const char *text, struct fault *fault);
 /* "end" or "wait": whether an exit waits for what still lingers. */
 bool linger_at_exit_parse(bool *out, const char *text, struct fault *fault);
 
+/* How long a connection that is to be aborted may take to deliver what the program has written. Milliseconds. */
+struct flush_limits {
+    unsigned most;    /* where the process lives on, or a side-car has the connection */
+    unsigned at_exit; /* where a process that ends waits */
+    unsigned gap;     /* between the last byte sent and the abort */
+};
+
 /* A set of exit statuses 0..255: "0,129,130-143". */
 struct statuses {
     uint64_t bits[4];
@@ -171,6 +179,7 @@ extern const struct policy policy_default;
 extern const struct statuses statuses_default;
 extern const uint64_t signals_default;
 extern const struct linger_limits linger_default;
+extern const struct flush_limits flush_default;
 
 /* The endings of the first rule that matches; a row of KEEP if no rule matches. Never NULL. */
 const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
@@ -182,8 +191,11 @@ bool policy_asks_peer(const struct policy *policy);
 /* Does any rule refuse writes? Then the library with the hooks on the data path is needed, too. */
 bool policy_refuses_write(const struct policy *policy);
 
-/* Does any event of any rule end in linger? */
-bool policy_lingers(const struct policy *policy);
+/* Does any event of any rule end in ENDING? */
+bool policy_has(const struct policy *policy, enum ending ending);
+
+/* Does ENDING abort the connection, be it at once or later? */
+bool ending_aborts(enum ending ending);
 
 /* The names of the values. Never NULL for a value of the enum. */
 const char *event_name(enum event event);
@@ -199,7 +211,7 @@ const char *role_name(enum role role);
 /* The canonical text, on one line. */
 size_t policy_print(char *out, size_t size, const struct policy *policy);
 
-/* A table of whole lines, events across and rules down, at most 100 columns wide. */
+/* A table of whole lines, events across and rules down, at most 120 columns wide. */
 size_t policy_print_table(char *out, size_t size, const struct policy *policy);
 
 /*

@@ -140,8 +140,8 @@ size_t policy_print(char *out, size_t size, const struct policy *policy)
     return text_end(&text);
 }
 
-/* The table: a column of matches, and one for each event, as wide as its name and the longest ending. */
-enum { LINE_WIDTH = 100, GAP = 2, ENDING_WIDTH = sizeof "linger" - 1, MATCH_WIDTH = 26 };
+/* The table: a column of matches, and one for each event, as wide as its name and the endings below it. */
+enum { LINE_WIDTH = 100, GAP = 2, MATCH_WIDTH = 26 };
 
 static size_t match_length(const struct rule *rule, const union value *values)
 {
@@ -164,20 +164,43 @@ static size_t match_width(const struct policy *policy)
     return width;
 }
 
+/* The widths of the columns. */
+struct widths {
+    size_t match, of[EVENTS];
+};
+
+static void widen(size_t *width, const char *cell)
+{
+    size_t length = strlen(cell);
+
+    *width = *width > length ? *width : length;
+}
+
+static struct widths widths_of(const struct policy *policy)
+{
+    struct widths widths = {.match = match_width(policy)};
+
+    for (int event = 0; event < EVENTS; event++) {
+        widen(&widths.of[event], event_name((enum event)event));
+        widen(&widths.of[event], ending_name(ENDING_KEEP));
+        for (int i = 0; i < policy->rule_count; i++)
+            widen(&widths.of[event], ending_name((enum ending)policy->rules[i].endings.of[event]));
+    }
+    return widths;
+}
+
 /*
  * Puts a cell for each event: its name, or its ending in ROW. refuse-write-after-fin, which is no ending, gets a line
  * of its own. The text is at the end of the first column.
  */
-static void put_cells(struct text *text, const struct endings *row)
+static void put_cells(struct text *text, const struct widths *widths, const struct endings *row)
 {
     size_t column = text->length;
 
     for (int event = 0; event < EVENTS; event++) {
-        const char *name = event_name((enum event)event);
-        size_t width = strlen(name);
         text_pad(text, column + GAP);
-        text_put(text, row ? ending_name((enum ending)row->of[event]) : name);
-        column += GAP + (width > ENDING_WIDTH ? width : ENDING_WIDTH);
+        text_put(text, row ? ending_name((enum ending)row->of[event]) : event_name((enum event)event));
+        column += GAP + widths->of[event];
     }
     text_char(text, '\n');
     if (row && row->refuse_write) {
@@ -187,46 +210,48 @@ static void put_cells(struct text *text, const struct endings *row)
     }
 }
 
-static void put_line(struct text *text, size_t width, const char *match, const struct endings *row)
+static void put_line(struct text *text, const struct widths *widths, const char *match,
+                     const struct endings *row)
 {
     size_t begin = text->length;
 
     text_put(text, match);
-    text_pad(text, begin + width);
-    put_cells(text, row);
+    text_pad(text, begin + widths->match);
+    put_cells(text, widths, row);
 }
 
 /* A match too wide for its column has lines of its own above the endings. */
-static void put_rule(struct text *text, size_t width, const struct rule *rule, const union value *values)
+static void put_rule(struct text *text, const struct widths *widths, const struct rule *rule,
+                     const union value *values)
 {
     size_t begin = text->length;
 
     put_match(text, rule, values, LINE_WIDTH);
-    if (text->length - begin > width) {
+    if (text->length - begin > widths->match) {
         text_char(text, '\n');
         begin = text->length;
     }
-    text_pad(text, begin + width);
-    put_cells(text, &rule->endings);
+    text_pad(text, begin + widths->match);
+    put_cells(text, widths, &rule->endings);
 }
 
 size_t policy_print_table(char *out, size_t size, const struct policy *policy)
 {
     static const struct endings keep;
     struct text text = text_begin(out, size);
-    size_t width = match_width(policy);
+    const struct widths widths = widths_of(policy);
     bool all_match = false;
 
-    put_line(&text, width, "match", NULL);
+    put_line(&text, &widths, "match", NULL);
     for (int i = 0; i < policy->rule_count; i++) {
         const struct rule *rule = &policy->rules[i];
         if (rule->term_count > 0)
-            put_rule(&text, width, rule, policy->values);
+            put_rule(&text, &widths, rule, policy->values);
         else
-            put_line(&text, width, "any", &rule->endings);
+            put_line(&text, &widths, "any", &rule->endings);
         all_match = all_match || rule->term_count == 0;
     }
     if (!all_match)
-        put_line(&text, width, "no match", &keep);
+        put_line(&text, &widths, "no match", &keep);
     return text_end(&text);
 }

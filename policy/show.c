@@ -211,11 +211,27 @@ static const char *value_of(enum setting_name i)
     return text ? text : settings[i].default_text;
 }
 
+static bool are_good(enum setting_name first, enum setting_name last)
+{
+    for (int i = (int)first; i <= (int)last; i++)
+        if (!setting_is_good((enum setting_name)i))
+            return false;
+    return true;
+}
+
+static int show_flush(void)
+{
+    if (!are_good(SETTING_FLUSH_TIME, SETTING_FLUSH_GAP))
+        return EXIT_BAD;
+    printf("\nflush-rst: at most %s, and %s at exit; %s after the last byte\n", value_of(SETTING_FLUSH_TIME),
+           value_of(SETTING_FLUSH_AT_EXIT), value_of(SETTING_FLUSH_GAP));
+    return EXIT_GOOD;
+}
+
 static int show_linger(void)
 {
-    for (int i = SETTING_LINGER_TIME; i <= SETTING_LINGER_AT_EXIT; i++)
-        if (!setting_is_good((enum setting_name)i))
-            return EXIT_BAD;
+    if (!are_good(SETTING_LINGER_TIME, SETTING_LINGER_AT_EXIT))
+        return EXIT_BAD;
     printf("\nlinger: at most %s and %s, then %s; at exit: %s\n", value_of(SETTING_LINGER_TIME),
            value_of(SETTING_LINGER_BYTES), value_of(SETTING_LINGER_END), value_of(SETTING_LINGER_AT_EXIT));
     return EXIT_GOOD;
@@ -232,7 +248,9 @@ static int show(const struct source *source)
     policy_print(text, sizeof text, &policy);
     policy_print_table(table, sizeof table, &policy);
     printf("%s\n\n%s", text, table);
-    return policy_lingers(&policy) ? show_linger() : EXIT_GOOD;
+    if (policy_has(&policy, ENDING_LINGER) && show_linger() != EXIT_GOOD)
+        return EXIT_BAD;
+    return policy_has(&policy, ENDING_FLUSH_RST) ? show_flush() : EXIT_GOOD;
 }
 
 static bool choose_source(struct source *out, int argc, char **argv)

@@ -7,20 +7,26 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct word events[] = {
-    {"close", EVENT_CLOSE},         {"unread", EVENT_UNREAD}, {"unwind", EVENT_UNWIND},
-    {"exception", EVENT_EXCEPTION}, {"exit", EVENT_EXIT},     {"exit-error", EVENT_EXIT_ERROR},
-    {"stop", EVENT_STOP},           {"crash", EVENT_CRASH},
+    {"close", EVENT_CLOSE},
+    {"unread", EVENT_UNREAD},
+    {"unwind", EVENT_UNWIND},
+    {"exception", EVENT_EXCEPTION},
+    {"exit", EVENT_EXIT},
+    {"exit-error", EVENT_EXIT_ERROR},
+    {"session-error", EVENT_SESSION_ERROR},
+    {"stop", EVENT_STOP},
+    {"crash", EVENT_CRASH},
 };
-const struct words event_words = {events, COUNT(events), "unknown event",
-                                  "close, unread, unwind, exception, exit, exit-error, stop, crash"};
+const struct words event_words = {
+    events, COUNT(events), "unknown event",
+    "close, unread, unwind, exception, exit, exit-error, session-error, stop, crash"};
 
 static const struct word endings[] = {
-    {"keep", ENDING_KEEP},
-    {"fin", ENDING_FIN},
-    {"linger", ENDING_LINGER},
-    {"rst", ENDING_RST},
+    {"keep", ENDING_KEEP},           {"fin", ENDING_FIN}, {"linger", ENDING_LINGER},
+    {"flush-rst", ENDING_FLUSH_RST}, {"rst", ENDING_RST},
 };
-const struct words ending_words = {endings, COUNT(endings), "unknown ending", "keep, fin, linger, rst"};
+const struct words ending_words = {endings, COUNT(endings), "unknown ending",
+                                   "keep, fin, linger, flush-rst, rst"};
 
 static const struct word terms[] = {
     {"accepted", TERM_ACCEPTED},
@@ -47,16 +53,22 @@ const struct words preset_words = {
     "off, EVENT=ENDING"};
 
 /* What each preset sets, in the order of enum event. */
-enum { AS_IS = ENDINGS, KEEP = ENDING_KEEP, FIN = ENDING_FIN, LINGER = ENDING_LINGER, RST = ENDING_RST };
+enum {
+    AS_IS = ENDINGS,
+    KEEP = ENDING_KEEP,
+    FIN = ENDING_FIN,
+    LINGER = ENDING_LINGER,
+    FLUSH = ENDING_FLUSH_RST
+};
 /* clang-format off */
 static const uint8_t preset_rows[PRESETS][EVENTS] = {
-    /*                         close   unread  unwind  except. exit   exit-er. stop   crash */
-    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  RST,    AS_IS,  AS_IS, RST,     AS_IS, RST  },
-    [ABORT_ON_UNREAD_DATA]  = {AS_IS,  RST,    AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS, AS_IS},
-    [ABORT_UNLESS_SHUTDOWN] = {RST,    RST,    RST,    RST,    RST,   RST,     RST,   RST  },
-    [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,   FIN  },
-    [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS, AS_IS},
-    [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,  KEEP },
+    /*                         close   unread  unwind  except. exit   exit-er. session stop   crash */
+    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  FLUSH,  AS_IS,  AS_IS, FLUSH,   FLUSH,  AS_IS, FLUSH},
+    [ABORT_ON_UNREAD_DATA]  = {AS_IS,  FLUSH,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [ABORT_UNLESS_SHUTDOWN] = {FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH, FLUSH,   FLUSH,  FLUSH, FLUSH},
+    [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,    FIN,   FIN  },
+    [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,   KEEP,  KEEP },
 };
 
 /* All that signal(7) calls standard signals. */

@@ -5,11 +5,11 @@
 _truefin_policy()
 {
     if [[ $prev == = || $cur == = ]]; then
-        COMPREPLY=($(compgen -W 'keep fin linger rst' -- "${cur#=}"))
+        COMPREPLY=($(compgen -W 'keep fin linger flush-rst rst' -- "${cur#=}"))
         return
     fi
     COMPREPLY=($(compgen -W 'abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin off close= unread=
-        unwind= exception= exit= exit-error= stop= crash=' -- "$cur"))
+        unwind= exception= exit= exit-error= session-error= stop= crash=' -- "$cur"))
     [[ ${COMPREPLY-} != *= ]] || compopt -o nospace
 }
 

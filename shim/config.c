@@ -92,6 +92,7 @@ static bool read_variables(struct complaint *complaint)
 {
     const char *text;
     config.linger = linger_default;
+    config.flush = flush_default;
     config.clean_exits = statuses_default;
     config.stop_signals = signals_default;
 #define SETTING(name, type, place, parse, ...)                                                               \
@@ -134,6 +135,7 @@ enum reading config_read(struct complaint *complaint)
         return CONFIG_IDLE;
     config.asks_port = policy_asks_port(config.policy);
     config.asks_peer = policy_asks_peer(config.policy);
-    config.lingers = policy_lingers(config.policy);
+    config.keeps = policy_has(config.policy, ENDING_LINGER) || policy_has(config.policy, ENDING_FLUSH_RST);
+    config.flushes = policy_has(config.policy, ENDING_FLUSH_RST);
     return CONFIG_ACTS;
 }

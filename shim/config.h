@@ -23,8 +23,10 @@ struct config {
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
-    const char *log;           /* where records go, as log_parse() takes it; NULL for nowhere */
-    bool lingers;              /* does any rule? */
+    const char *log; /* where records go, as log_parse() takes it; NULL for nowhere */
+    struct flush_limits flush;
+    bool keeps;                /* may a connection outlive its close, by any rule? */
+    bool flushes;              /* is any to be aborted when all is delivered? */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
     _Atomic uint8_t state;     /* enum state; only ever grows */

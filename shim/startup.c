@@ -8,7 +8,7 @@
 #include "judge/birth.h"
 #include "judge/refuse.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "process/holder.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -47,7 +47,7 @@ __attribute__((constructor)) static void start(void)
         const char *watcher = config_variable("TRUEFIN_WATCH");
         config.watched = watcher && holder_traced_by(watcher);
         config_degrade(STATE_ON);
-        process_at_birth(linger_new_process);
+        process_at_birth(keep_new_process);
         process_at_birth(ownership_new_process);
         process_at_birth(dispositions_new_process);
         signals_watch();

@@ -266,6 +266,30 @@ peer_sees() {
     peer_saw "$1" "$2"
 }
 
+# For a queue that is full when the program ends: it writes $BIG bytes, which the kernel takes at once, and says so; the peer
+# has a small buffer, and reads nothing before that.
+BIG=200000
+FILL=(accept "sndbuf:$BIG" "fill:$BIG" say:filled)
+
+# slow_peer: a peer with a small buffer that reads nothing before the server has written all, and then everything.
+slow_peer() {
+    start peer python3 -c '
+import socket, sys, time
+peer = socket.socket()
+peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+peer.connect(("127.0.0.1", int(sys.argv[1])))
+end = time.monotonic() + 20
+while "filled\n" not in open("server.out").read() and time.monotonic() < end:
+    time.sleep(0.001)
+read = 0
+try:
+    while data := peer.recv(65536):
+        read += len(data)
+    print("fin after", read, "bytes")
+except ConnectionResetError:
+    print("rst after", read, "bytes (ECONNRESET)")' "$port"
+}
+
 # behind_fin SIGNAL: nothing comes to a peer after the FIN, when the server has been sent SIGNAL and has ended. The
 # peer's own side stays open, so that an RST would still be sent, and be told by the socket as EPIPE.
 behind_fin() {

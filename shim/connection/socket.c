@@ -94,11 +94,11 @@ bool socket_end(int fd, struct connection *connection, enum ending ending)
         return false;
     if (ending == ENDING_KEEP)
         socket_disarm(fd, connection);
-    else if (ending == ENDING_RST)
+    else if (ending_aborts(ending))
         socket_arm(fd, connection);
     else
         goes_on = end_with_fin(fd, connection);
-    return goes_on;
+    return goes_on || ending == ENDING_FLUSH_RST;
 }
 
 static int queue_of(int fd, unsigned long request)

@@ -48,8 +48,10 @@ enum {
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
     FLAG_DEFERRED = 2048,  /* closed by a dying run-time; its one descriptor is ours (verdict.c) */
     FLAG_LINGER_LATE =
-        4096,         /* of a listener: its linger was set while connections could wait in its backlog */
-    FLAG_LEFT = 8192, /* this process has left the list of claims, for good */
+        4096,             /* of a listener: its linger was set while connections could wait in its backlog */
+    FLAG_LEFT = 8192,     /* this process has left the list of claims, for good */
+    FLAG_GIVEN = 16384,   /* came from another process that had accepted or made it: a session */
+    FLAG_FLUSHES = 32768, /* is waited for before it is aborted (kept/flush.c) */
 };
 
 struct connection {

@@ -1,5 +1,5 @@
 #include "judge/birth.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/process.h"
 
@@ -46,7 +46,7 @@ HOOK int dup(int old)
 {
     birth_begin();
     int copy = real(dup)(old);
-    if (copy < 0 && process_enter() && linger_gives_room())
+    if (copy < 0 && process_enter() && keep_gives_room())
         copy = real(dup)(old);
     return birth_duplicate(old, copy);
 }
@@ -57,7 +57,7 @@ static int fcntl_with(int fd, int command, void *argument)
     birth_begin();
     int result = real(fcntl)(fd, command, argument);
     bool duplicates = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
-    if (duplicates && result < 0 && process_enter() && linger_gives_room())
+    if (duplicates && result < 0 && process_enter() && keep_gives_room())
         result = real(fcntl)(fd, command, argument);
     return birth_fcntl(fd, command, result);
 }

@@ -5,7 +5,7 @@
 #include "judge/birth.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/process.h"
 #include "stdio_buffer.h"
@@ -15,7 +15,6 @@
 #include <linux/close_range.h>
 #include <stdio_ext.h>
 #include <sys/resource.h>
-#include <sys/single_threaded.h>
 
 void close_begins(int fd)
 {
@@ -25,7 +24,7 @@ void close_begins(int fd)
 
 bool close_is_of_kept(int fd)
 {
-    return linger_holds(fd) && process_enter();
+    return keep_holds(fd) && process_enter();
 }
 
 HOOK int close(int fd)
@@ -53,10 +52,10 @@ static bool will_replace(int from, int number)
 void close_before_dup(int old, int new, int flags)
 {
     int saved = errno;
-    if (!(flags & ~O_CLOEXEC) && (table_knows(new) || linger_holds(new)) && will_replace(old, new)) {
+    if (!(flags & ~O_CLOEXEC) && (table_knows(new) || keep_holds(new)) && will_replace(old, new)) {
         close_begins(new);
         if (close_is_of_kept(new))
-            linger_give_up(new);
+            keep_give_up(new);
     }
     errno = saved;
     birth_begin();
@@ -86,7 +85,7 @@ static bool close_range_works(close_range_call *call)
 static int close_around(close_range_call *call, unsigned first, unsigned last)
 {
     int own;
-    while (first <= last && (own = linger_next(first, last)) >= 0) {
+    while (first <= last && (own = keep_next(first, last)) >= 0) {
         if ((unsigned)own > first && call(first, (unsigned)own - 1, 0) != 0)
             return -1;
         first = (unsigned)own + 1;
@@ -94,31 +93,23 @@ static int close_around(close_range_call *call, unsigned first, unsigned last)
     return first <= last ? call(first, last, 0) : 0;
 }
 
-/* musl has another name for it, which is no part of its interface. */
-#pragma weak __libc_single_threaded
-
-static bool is_alone(void)
-{
-    return &__libc_single_threaded && __libc_single_threaded;
-}
-
 /* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then on. */
 static int close_unshared(close_range_call *call, unsigned first, unsigned last, int flags)
 {
-    linger_halt();
+    keep_halt();
     int result = call(first, last, flags);
-    linger_resume();
+    keep_resume();
     return result;
 }
 
 int close_range_begins(close_range_call *call, unsigned first, unsigned last, int flags)
 {
     /* With UNSHARE a thread leaves the descriptors of the others alone. */
-    bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && is_alone()));
+    bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && process_has_one_thread()));
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && process_enter() &&
         close_range_works(call))
         verdict_close_range(first, last);
-    if (linger_next(0, UINT_MAX) < 0 || !process_enter())
+    if (keep_next(0, UINT_MAX) < 0 || !process_enter())
         return call(first, last, flags);
     if (flags & CLOSE_RANGE_UNSHARE)
         return close_unshared(call, first, last, flags);
@@ -135,7 +126,7 @@ HOOK void closefrom(int low)
     if (process_enter())
         verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     KEEP_ERRNO;
-    bool around = linger_next(0, UINT_MAX) >= 0 && process_enter();
+    bool around = keep_next(0, UINT_MAX) >= 0 && process_enter();
     if (!around || close_around(real(close_range), low < 0 ? 0 : (unsigned)low, UINT_MAX) != 0)
         real(closefrom)(low);
 }
@@ -150,8 +141,8 @@ static int stream_ends(FILE *stream)
     if (!table_knows(fd) || !process_enter())
         return 0;
     size_t unread = stdio_unread(stream);
-    /* A lingering connection's FIN goes out before the real call could write it. */
-    if (config.lingers && table_find(fd) && __fpending(stream) > 0 && fflush(stream) != 0)
+    /* A lingering connection's FIN goes out before the real call could write it, and an abort would destroy it. */
+    if (config.keeps && table_find(fd) && __fpending(stream) > 0 && fflush(stream) != 0)
         error = errno;
     errno = saved;
     verdict_close(fd, unread);

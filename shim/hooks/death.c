@@ -5,7 +5,7 @@
 #include "judge/event.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -23,8 +23,8 @@ void death_by_status(int status)
     KEEP_ERRNO;
     if (ownership_has_connections() && process_enter())
         verdict_death(event_of_status(status));
-    if (linger_next(0, UINT_MAX) >= 0 && process_enter())
-        linger_exit();
+    if (keep_next(0, UINT_MAX) >= 0 && process_enter())
+        keep_exit();
 }
 
 /* exit(3) has begun with STATUS; its handlers, which may close connections, are still to run. */
@@ -87,12 +87,26 @@ static void before_handlers(int status, void *unused)
     dying_with(status);
 }
 
+/*
+ * What stdio still holds libc writes only after us: too late behind a FIN, and an abort would destroy it. While
+ * another thread waits in a read of a stream it has the lock of that, and fflush(NULL) would wait for it: then
+ * only standard output is written, which is the connection of most that have one there.
+ */
+static void flush_stdio(void)
+{
+    if (config.linger.waits || (config.flushes && process_has_one_thread())) {
+        (void)fflush(NULL);
+    } else if (config.flushes && ftrylockfile(stdout) == 0) {
+        (void)fflush_unlocked(stdout);
+        funlockfile(stdout);
+    }
+}
+
 static void after_handlers(int status, void *unused)
 {
     (void)unused;
-    /* A connection that lingers has sent its FIN. So what stdio still holds must be written before. */
-    if (config.linger.waits && ownership_has_connections())
-        (void)fflush(NULL);
+    if (ownership_has_connections())
+        flush_stdio();
     death_by_status(status);
 }
 

@@ -17,7 +17,7 @@ void epoll_begin(void)
 
 int epoll_changed(int set, int operation, int fd, int result)
 {
-    if (result != 0 || !config.lingers || operation == EPOLL_CTL_MOD || counted)
+    if (result != 0 || !config.keeps || operation == EPOLL_CTL_MOD || counted)
         return result;
     counted = true;
     struct connection *record = table_find(fd);

@@ -2,7 +2,7 @@
 #include "judge/birth.h"
 #include "judge/launch.h"
 #include "judge/verdict.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -62,7 +62,7 @@ HOOK int daemon(int nochdir, int noclose)
         verdict_close_range(STDIN_FILENO, STDERR_FILENO);
     int result = real(daemon)(nochdir, noclose);
     if (result == 0) {
-        linger_new_process(getpid());
+        keep_new_process(getpid());
         ownership_moved(before);
     }
     return result;

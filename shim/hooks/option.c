@@ -5,7 +5,7 @@
 #include "connection/table.h"
 #include "hooks/dispositions.h"
 #include "judge/birth.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -158,7 +158,7 @@ void option_sandbox(void)
 {
     if (!process_enter())
         return;
-    linger_halt();
+    keep_halt();
     ownership_disarm_all();
     ownership_cut();
     dispositions_restore();

@@ -5,7 +5,7 @@
 #include "judge/event.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/asked.h"
 #include "process/ownership.h"
@@ -51,9 +51,9 @@ static void on_default(int number, siginfo_t *info, void *context)
     KEEP_ERRNO;
     if (ownership_has_connections() && process_enter() && process_is_self())
         verdict_death(event_of_death((struct death){.signal = number}));
-    if ((config.stop_signals & BIT(number)) && linger_next(0, UINT_MAX) >= 0 && process_enter() &&
+    if ((config.stop_signals & BIT(number)) && keep_next(0, UINT_MAX) >= 0 && process_enter() &&
         process_is_self())
-        linger_exit();
+        keep_exit();
     die_of(number, info);
 }
 
@@ -220,10 +220,10 @@ static uint64_t wanted(const struct endings *row)
     /* A watcher sees every death as it is: only what a handler makes of a stop is left to note. */
     uint8_t crash = config.watched ? ENDING_KEEP : row->of[EVENT_CRASH];
     uint64_t signals = 0;
-    if (crash != ENDING_KEEP && crash != ENDING_RST)
+    if (crash != ENDING_KEEP && !ending_aborts((enum ending)crash))
         signals |= FATAL & ~config.stop_signals;
     if (crash != ENDING_KEEP || row->of[EVENT_STOP] != ENDING_KEEP || row->of[EVENT_EXIT] != ENDING_KEEP ||
-        row->of[EVENT_EXIT_ERROR] != ENDING_KEEP)
+        row->of[EVENT_EXIT_ERROR] != ENDING_KEEP || row->of[EVENT_SESSION_ERROR] != ENDING_KEEP)
         signals |= FATAL & config.stop_signals;
     return signals;
 }

@@ -5,23 +5,23 @@
  */
 #include "hooks/single_thread.h"
 
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
 
 bool single_thread_begin(void)
 {
-    bool halts = linger_has_thread() && process_enter();
+    bool halts = keep_has_thread() && process_enter();
     if (halts)
-        linger_halt();
+        keep_halt();
     return halts;
 }
 
 int single_thread_end(bool halted, int result)
 {
     if (halted)
-        linger_resume();
+        keep_resume();
     return result;
 }
 

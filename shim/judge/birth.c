@@ -6,7 +6,7 @@
 #include "connection/table.h"
 #include "judge/protect.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -128,7 +128,7 @@ static bool comes(int fd)
 
 bool birth_wants_again(int fd)
 {
-    return fd < 0 && process_enter() && linger_gives_room();
+    return fd < 0 && process_enter() && keep_gives_room();
 }
 
 int birth_accepted(int listener, int fd)
@@ -278,7 +278,7 @@ void birth_adopt(int fd, bool from_above)
     if (!record)
         return;
     enum found found = socket_learn_linger(fd, record);
-    atomic_fetch_or(&record->flags, FLAG_PASSED | (found != FOUND_PLAIN ? FLAG_FOUND_ARMED : 0));
+    atomic_fetch_or(&record->flags, FLAG_PASSED | FLAG_GIVEN | (found != FOUND_PLAIN ? FLAG_FOUND_ARMED : 0));
     birth_audit(table_put(fd, record));
     if (from_above && found != FOUND_ARMED_ALONE)
         ownership_adopted(record);

@@ -26,3 +26,8 @@ enum event event_of_close(struct closing closing)
         return event_of_signal(closing.service_signal);
     return closing.exiting ? closing.exit : closing.unwinding;
 }
+
+enum event event_of_session(enum event event, bool given)
+{
+    return given && event == EVENT_EXIT_ERROR ? EVENT_SESSION_ERROR : event;
+}

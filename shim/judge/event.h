@@ -25,6 +25,9 @@ struct closing {
     enum event unwinding; /* EVENT_CLOSE if the thread does not unwind */
 };
 
+/* Of a connection that the dying process was GIVEN, by a fork, an exec or a message: its status is the session's. */
+enum event event_of_session(enum event event, bool given);
+
 /* EVENT_CLOSE becomes EVENT_UNREAD where data has been left unread: to ask for that costs a call. */
 enum event event_of_close(struct closing closing);
 

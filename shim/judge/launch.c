@@ -3,6 +3,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "keep_errno.h"
+#include "kept/flush.h"
 #include "libc.h"
 #include "process/claims.h"
 #include "process/holder.h"
@@ -73,7 +74,7 @@ static bool stays_standard(const struct connection *connection)
 /* With close-on-exec the exec is the program's own close, and the policy may want that to be an abort. */
 static bool aborted_by_exec(int fd, const struct connection *connection)
 {
-    return connection->endings->of[EVENT_CLOSE] == ENDING_RST && closes_on_exec(fd);
+    return ending_aborts((enum ending)connection->endings->of[EVENT_CLOSE]) && closes_on_exec(fd);
 }
 
 /* Before an exec: PID's entry becomes NEXT, in the same place, for the exec may fail. Was PID a claimant? */
@@ -137,6 +138,8 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
             atomic_fetch_or(&connection->flags, FLAG_EXEC);
     } else if (other == 0 && aborted_by_exec(fd, connection)) {
         socket_arm(fd, connection);
+        if (connection->endings->of[EVENT_CLOSE] == ENDING_FLUSH_RST)
+            flush_mark(fd, connection);
     } else if (other == 0 && (atomic_load(&connection->flags) & FLAG_ARMED)) {
         socket_disarm(fd, connection);
         atomic_fetch_or(&connection->flags, FLAG_EXEC);
@@ -165,7 +168,8 @@ static void take_back(int fd, struct connection *connection)
         claims_add(claims, pid);
     if (flags & FLAG_EXEC)
         socket_arm(fd, connection);
-    else if (connection->endings->of[EVENT_CRASH] != ENDING_RST && ownership_is_ours(connection))
+    else if (!ending_aborts((enum ending)connection->endings->of[EVENT_CRASH]) &&
+             ownership_is_ours(connection))
         socket_disarm(fd, connection);
 }
 
@@ -205,10 +209,12 @@ static void unrelease_standard(void)
 
 void launch_before_exec(void)
 {
-    if (truefin_in_vfork)
+    if (truefin_in_vfork) {
         release_standard();
-    else
+    } else {
         around_exec(let_go);
+        flush_await();
+    }
 }
 
 void launch_exec_failed(void)

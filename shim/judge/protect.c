@@ -18,7 +18,7 @@ void protect(int fd, struct connection *connection)
 {
     if (process_is_exiting())
         atomic_fetch_or(&connection->flags, FLAG_LATE);
-    else if (connection->endings->of[EVENT_CRASH] == ENDING_RST && atomic_load(&config.state) == STATE_ON &&
-             !config.watched)
+    else if (ending_aborts((enum ending)connection->endings->of[EVENT_CRASH]) &&
+             atomic_load(&config.state) == STATE_ON && !config.watched)
         socket_arm(fd, connection);
 }

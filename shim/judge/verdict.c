@@ -7,7 +7,9 @@
 #include "judge/runtime.h"
 #include "judge/unwind.h"
 #include "keep_errno.h"
-#include "kept/linger.h"
+#include "kept/flush.h"
+#include "kept/keep.h"
+#include "kept/kept.h"
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -16,6 +18,11 @@
 #include <limits.h>
 #include <pthread.h>
 
+static enum event event_for(const struct connection *connection, enum event event)
+{
+    return event_of_session(event, atomic_load(&connection->flags) & FLAG_GIVEN);
+}
+
 /* Asks the kernel what is unread only where the answer can matter. */
 static enum event event_at(int fd, const struct connection *connection, size_t buffered)
 {
@@ -23,7 +30,7 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
     const enum event event = event_of_close((struct closing){
         .service_signal = connection->service_signal,
         .exiting = process_is_exiting() && !(atomic_load(&connection->flags) & FLAG_LATE),
-        .exit = process_exit_event(),
+        .exit = event_for(connection, process_exit_event()),
         .unwinding = unwind_event(),
     });
     if (event != EVENT_CLOSE || endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
@@ -37,7 +44,7 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
  */
 static enum ending after_shutdown(enum ending ending)
 {
-    return ending == ENDING_RST ? ENDING_KEEP : ending;
+    return ending_aborts(ending) ? ENDING_KEEP : ending;
 }
 
 static bool fin_is_out(int fd, const struct connection *connection)
@@ -64,10 +71,24 @@ static enum ending feasible(int fd, const struct connection *connection, enum en
                                                                                           : ending;
 }
 
+/*
+ * Armed, it is kept until all is delivered. Where that cannot be, an abort would destroy what the program has
+ * written: then it ends as without us.
+ */
+static void flush(int fd, struct connection *connection)
+{
+    if (config.flush.most > 0 && kept_unflushed(fd) > 0 &&
+        !keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)))
+        socket_disarm(fd, connection);
+}
+
 static void end(int fd, struct connection *connection, enum ending ending)
 {
-    if (socket_end(fd, connection, ending) && ending == ENDING_LINGER)
-        linger_keep(fd, connection);
+    const bool goes_on = socket_end(fd, connection, ending);
+    if (goes_on && ending == ENDING_LINGER)
+        keep_linger(fd, connection);
+    else if (goes_on && ending == ENDING_FLUSH_RST)
+        flush(fd, connection);
 }
 
 static void judge(int fd, struct connection *connection, enum event event)
@@ -97,12 +118,13 @@ static bool is_only_descriptor(int fd, const struct connection *connection)
 }
 
 /* May the end of the process be another ending than this close? Whoever was asked to stop, stops. */
-static bool death_matters(const uint8_t endings[EVENTS])
+static bool death_matters(const struct connection *connection)
 {
+    const uint8_t *endings = connection->endings->of;
     uint8_t close = endings[EVENT_CLOSE];
     if (process_stop_noted())
         return endings[EVENT_STOP] != close;
-    return endings[EVENT_EXIT] != close || endings[EVENT_EXIT_ERROR] != close;
+    return endings[EVENT_EXIT] != close || endings[event_for(connection, EVENT_EXIT_ERROR)] != close;
 }
 
 /* Some connection has FLAG_DEFERRED: its only descriptor is one that the program does not know. */
@@ -118,8 +140,7 @@ static void leave_to_the_status(int fd)
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION || !ownership_is_ours(connection) ||
         atomic_load(&config.state) == STATE_QUIET || (atomic_load(&connection->flags) & FLAG_DEFERRED) ||
-        !death_matters(connection->endings->of) || !is_only_descriptor(fd, connection) ||
-        fin_is_out(fd, connection))
+        !death_matters(connection) || !is_only_descriptor(fd, connection) || fin_is_out(fd, connection))
         return;
     KEEP_ERRNO;
     birth_begin();
@@ -166,30 +187,44 @@ void verdict_close_range(unsigned first, unsigned last)
 }
 
 /* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
-static bool kernel_will_abort(const struct connection *connection, enum event event)
+static bool kernel_will_abort(const struct connection *connection)
 {
-    return connection->endings->of[event] == ENDING_RST &&
-           (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
+    return (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
            atomic_load(&connection->claims) == 0;
+}
+
+/* What becomes of a connection as its process dies. False if that is left to others. */
+static bool end_by_death(int fd, struct connection *connection, enum event event, enum ending *ending)
+{
+    *ending = (enum ending)connection->endings->of[event];
+    const bool will_abort = ending_aborts(*ending) && kernel_will_abort(connection);
+    if (!will_abort) {
+        if (!ownership_gives_up(fd, connection))
+            return false;
+        *ending = feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
+        if (socket_end(fd, connection, *ending) && *ending == ENDING_LINGER)
+            keep_linger(fd, connection);
+    }
+    if (*ending == ENDING_FLUSH_RST)
+        flush_mark(fd, connection);
+    return true;
 }
 
 void verdict_death(enum event event)
 {
     if (config.watched || !ownership_has_connections())
         return;
-    unsigned count[ENDINGS] = {0};
+    unsigned count[2][ENDINGS] = {{0}}; /* of all, and of those for which it is another event: sessions */
     int cancellation = no_cancellation();
     struct connection *connection;
     for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
-        if (kernel_will_abort(connection, event)) {
-            count[ENDING_RST]++;
-        } else if (ownership_gives_up(fd, connection)) {
-            enum ending ending =
-                feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
-            end(fd, connection, ending);
-            count[ending]++;
-        }
+        const enum event its_event = event_for(connection, event);
+        enum ending ending;
+        if (end_by_death(fd, connection, its_event, &ending))
+            count[its_event != event][ending]++;
     }
-    record_death(event, count);
+    flush_await();
+    record_death(event, count[false]);
+    record_death(event_of_session(event, true), count[true]);
     real(pthread_setcancelstate)(cancellation, NULL);
 }

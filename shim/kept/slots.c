@@ -1,7 +1,5 @@
 #include "kept/slots.h"
 
-#include "config.h"
-#include "connection/socket.h"
 #include "kept/raw.h"
 #include "libc.h"
 #include "report/record.h"
@@ -13,7 +11,6 @@
 enum {
     HIGHEST_BASE = 8192, /* the first slot's number where RLIMIT_NOFILE allows */
     TRIES = 64,          /* connections that may end by themselves while the oldest is looked for */
-    DISCARD_CALLS = 16,  /* a peer that sends as fast as we discard must not hold the others */
 };
 
 struct slots slots;
@@ -62,27 +59,17 @@ BARE bool slots_take(struct slot *slot)
     return false;
 }
 
-BARE void slots_gone(void)
+BARE static void count_down(_Atomic uint32_t *count)
 {
-    if (atomic_fetch_sub(&slots.kept, 1) == 1)
-        CALL4(futex, &slots.kept, FUTEX_WAKE_PRIVATE, INT_MAX, 0);
+    if (atomic_fetch_sub(count, 1) == 1)
+        CALL4(futex, count, FUTEX_WAKE_PRIVATE, INT_MAX, 0);
 }
 
-/* MSG_TRUNC discards without copying (tcp(7)). */
-BARE enum slot_outcome slots_discard(int fd, struct slot *slot)
+BARE void slots_gone(bool flushes)
 {
-    for (int i = 0; i < DISCARD_CALLS; i++) {
-        long size = CALL6(recvfrom, fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT,
-                          NULL, NULL);
-        if (size == -EAGAIN || size == -EINTR)
-            return SLOT_WAITS;
-        if (size <= 0)
-            return SLOT_ENDED;
-        if ((uint64_t)size >= slot->left)
-            return SLOT_LIMIT;
-        slot->left -= (uint64_t)size;
-    }
-    return SLOT_WAITS;
+    if (flushes)
+        count_down(&slots.flushing);
+    count_down(&slots.kept);
 }
 
 /*
@@ -90,32 +77,70 @@ BARE enum slot_outcome slots_discard(int fd, struct slot *slot)
  * says that the number still is what we put there. Free before it is closed: then the number may come back at
  * once.
  */
-BARE void slots_end(int fd, struct slot *slot, enum slot_outcome outcome)
+BARE void slots_end(int fd, struct slot *slot, enum kept_outcome outcome)
 {
-    static const struct linger abort = {.l_onoff = 1, .l_linger = 0};
-    if (outcome == SLOT_LIMIT)
+    const bool flushes = slot->kept.aim == KEPT_FLUSHES;
+    if (outcome == KEPT_LIMIT)
         atomic_fetch_add(&record_limits, 1);
-    if (outcome == SLOT_LIMIT && config.linger.end == ENDING_RST)
-        CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort, 0);
     bool ours = CALL4(epoll_ctl, slots.set, EPOLL_CTL_DEL, fd, NULL) == 0;
+    if (ours)
+        kept_prepare_close(fd, &slot->kept, outcome);
     slot->state = SLOT_FREE;
     if (ours)
         CALL4(close, fd, 0, 0, 0);
-    slots_gone();
+    slots_gone(flushes);
 }
 
-/*
- * Ends whatever's time is used up by THEN; all, if ALL. What is in the queue goes first: unread it would make
- * an RST.
- */
-BARE void slots_expire(uint32_t then, bool all)
+BARE bool slots_look(int fd, struct slot *slot)
+{
+    const bool was_deaf = slot->kept.deaf;
+    const enum kept_outcome outcome = kept_look(fd, &slot->kept);
+    if (outcome != KEPT_WAITS) {
+        slots_end(fd, slot, outcome);
+        return false;
+    }
+    if (slot->kept.deaf && !was_deaf) {
+        struct epoll_event none;
+        none.events = 0;
+        none.data.fd = fd;
+        CALL4(epoll_ctl, slots.set, EPOLL_CTL_MOD, fd, &none);
+    }
+    return true;
+}
+
+BARE void slots_look_at_due(uint32_t then)
 {
     for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
         struct slot *slot = slots_at((int)fd);
-        if (slot->state == SLOT_SET || !(all || (int32_t)(then - slot->ends) >= 0) || !slots_take(slot))
-            continue;
-        enum slot_outcome outcome = slots_discard((int)fd, slot);
-        slots_end((int)fd, slot, outcome == SLOT_WAITS && !all ? SLOT_LIMIT : SLOT_ENDED);
+        if (slot->state == SLOT_KEPT && (int32_t)(then - slot->kept.due) >= 0 && slots_take(slot) &&
+            slots_look((int)fd, slot))
+            slot->state = SLOT_KEPT;
+    }
+}
+
+/* What is in the queue goes first: unread it would make an RST. */
+BARE void slots_end_now(int fd, struct slot *slot)
+{
+    const bool flushes = slot->kept.aim == KEPT_FLUSHES;
+    kept_drain(fd);
+    slots_end(fd, slot, flushes ? KEPT_LIMIT : KEPT_ENDED);
+}
+
+BARE void slots_end_all(void)
+{
+    for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct slot *slot = slots_at((int)fd);
+        if (slot->state != SLOT_SET && slots_take(slot))
+            slots_end_now((int)fd, slot);
+    }
+}
+
+void slots_end_flushes(void)
+{
+    for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct slot *slot = slots_at((int)fd);
+        if (slot->state != SLOT_SET && slot->kept.aim == KEPT_FLUSHES && slots_take(slot))
+            slots_end_now((int)fd, slot);
     }
 }
 
@@ -156,12 +181,9 @@ static void queue(int fd)
     ages.slot[turn % SLOTS] = (uint16_t)(fd - slots.base);
 }
 
-void slots_put(int fd, uint32_t milliseconds, uint64_t bytes)
+void slots_put(int fd)
 {
-    struct slot *slot = slots_at(fd);
-    slot->ends = raw_now() + milliseconds;
-    slot->left = bytes;
-    slot->state = SLOT_KEPT;
+    slots_at(fd)->state = SLOT_KEPT;
     queue(fd);
 }
 
@@ -202,8 +224,7 @@ bool slots_end_oldest(void)
             return false;
         if (!slots_take(slots_at(fd)))
             continue;
-        slots_discard(fd, slots_at(fd));
-        slots_end(fd, slots_at(fd), SLOT_ENDED);
+        slots_end_now(fd, slots_at(fd));
         return true;
     }
     return false;

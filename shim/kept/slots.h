@@ -7,13 +7,16 @@
  *       |  slots_put()                        slots_end()
  *       +----> SET      our own epoll set, while there is a thread
  *
- * A slot is changed by compare-and-swap; who made it BUSY alone acts on the duplicate.
+ * A slot is changed by compare-and-swap; who made it BUSY alone acts on the duplicate. What is to be done for the
+ * connection itself is in kept.h.
  *
  * All keep errno, and are safe in signal handlers and in the thread of thread.c, which has no thread-local
  * data; none in a vfork child.
  */
 #ifndef TRUEFIN_SLOTS_H
 #define TRUEFIN_SLOTS_H
+
+#include "kept/kept.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -28,24 +31,17 @@ enum slot_state { SLOT_FREE, SLOT_KEPT, SLOT_BUSY, SLOT_SET /* our epoll set */ 
 
 struct slot {
     _Atomic uint32_t state;
-    _Atomic uint32_t ends; /* milliseconds, monotonic, modulo 2^32 */
-    _Atomic uint64_t left; /* bytes that may still be discarded */
-    _Atomic uint32_t turn; /* its place in the order of keeping: slots_queue() */
-};
-
-/* Why a connection is kept no longer, if it is not. */
-enum slot_outcome {
-    SLOT_WAITS,
-    SLOT_ENDED, /* by the peer, or because the program or its exit wants it so: never an abort */
-    SLOT_LIMIT,
+    _Atomic uint32_t turn; /* its place in the order of keeping */
+    struct kept kept;
 };
 
 /* The slots are one per process; thread.c and linger.c share this with slots.c. */
 struct slots {
-    _Atomic int base;      /* the number of the first slot; 0 before the first connection is kept */
-    _Atomic int highest;   /* no number above it was ever kept */
-    _Atomic int set;       /* our epoll set, while the thread is there */
-    _Atomic uint32_t kept; /* connections that are kept or on their way; the thread leaves only at 0 */
+    _Atomic int base;          /* the number of the first slot; 0 before the first connection is kept */
+    _Atomic int highest;       /* no number above it was ever kept */
+    _Atomic int set;           /* our epoll set, while the thread is there */
+    _Atomic uint32_t kept;     /* connections that are kept or on their way; the thread leaves only at 0 */
+    _Atomic uint32_t flushing; /* those of them that are to be aborted */
 };
 
 extern struct slots slots;
@@ -59,23 +55,30 @@ int slots_next(unsigned from, unsigned last);
 /* A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. Two or three calls. */
 int slots_duplicate(int fd);
 
-/* What stands at FD is kept from now on, until it has used up MILLISECONDS or BYTES. */
-void slots_put(int fd, uint32_t milliseconds, uint64_t bytes);
+/* What stands at FD, whose `kept` is filled, is kept from now on. */
+void slots_put(int fd);
 
 /* From now on the caller alone acts on it. False if nothing is kept there (any more). */
 bool slots_take(struct slot *slot);
 
-/* Discards what has arrived. The caller has taken the slot. */
-enum slot_outcome slots_discard(int fd, struct slot *slot);
+/* Looks at what the caller has taken; true if it is to be kept longer. */
+bool slots_look(int fd, struct slot *slot);
 
-/* Ends what the caller has taken. */
-void slots_end(int fd, struct slot *slot, enum slot_outcome outcome);
+/* Ends what the caller has taken, whatever is left to be done. */
+void slots_end(int fd, struct slot *slot, enum kept_outcome outcome);
 
-/* Ends whatever's time is used up by THEN; all, if ALL. */
-void slots_expire(uint32_t then, bool all);
+/* Looks at all that is due by THEN. */
+void slots_look_at_due(uint32_t then);
 
-/* One that was counted in `kept` is not kept, or no longer. */
-void slots_gone(void);
+/* Ends all; all that is to be aborted. */
+void slots_end_all(void);
+void slots_end_flushes(void);
+
+/* One that was counted in `kept`, and in `flushing` if it FLUSHES, is not kept, or no longer. */
+void slots_gone(bool flushes);
+
+/* Ends what the caller has taken, at once: what has arrived is discarded. */
+void slots_end_now(int fd, struct slot *slot);
 
 /* Ends the one that has been kept longest. False if there is none. */
 bool slots_end_oldest(void);

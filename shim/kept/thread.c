@@ -45,13 +45,11 @@ BARE static void attend(int fd, uint32_t events)
     struct slot *slot = slots_at(fd);
     if (!slot || !slots_take(slot))
         return;
-    enum slot_outcome outcome = slots_discard(fd, slot);
-    if (outcome == SLOT_WAITS && (events & EPOLLERR))
+    if (!slots_look(fd, slot))
+        return;
+    if (events & EPOLLERR)
         discard_messages(fd);
-    if (outcome == SLOT_WAITS)
-        slot->state = SLOT_KEPT;
-    else
-        slots_end(fd, slot, outcome);
+    slot->state = SLOT_KEPT;
 }
 
 BARE static void close_set(void)
@@ -81,7 +79,7 @@ BARE static bool leaves(void)
 /* Somebody has closed our set, where no hook saw it, and so most likely all that is kept. */
 BARE static void lost(void)
 {
-    slots_expire(0, true);
+    slots_end_all();
     struct slot *slot = slots_at(slots.set);
     if (slot)
         slot->state = SLOT_FREE;
@@ -103,7 +101,7 @@ BARE static int serve(void *unused)
             lost();
         uint32_t then = raw_now();
         if ((int32_t)(then - next) >= 0) {
-            slots_expire(then, false);
+            slots_look_at_due(then);
             next = then + THREAD_TICK;
         }
         if (count <= 0 && leaves())
@@ -173,7 +171,7 @@ bool thread_start(void)
 
 bool thread_attends(int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = slots_at(fd)->kept.deaf ? 0 : EPOLLIN, .data.fd = fd};
     return CALL4(epoll_ctl, slots.set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
@@ -208,14 +206,14 @@ void thread_end(void)
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.fd = (int)fd};
         CALL4(epoll_ctl, slots.set, EPOLL_CTL_MOD, fd, &event);
     }
-    slots_expire(0, true);
+    slots_end_all();
     await_zero(&thread.tid, LONGEST_END, FUTEX_WAIT);
     await_departure(tid);
 }
 
-void thread_await(uint32_t milliseconds)
+void thread_await(_Atomic uint32_t *count, uint32_t milliseconds)
 {
-    await_zero(&slots.kept, milliseconds, FUTEX_WAIT_PRIVATE);
+    await_zero(count, milliseconds, FUTEX_WAIT_PRIVATE);
 }
 
 void thread_is_lost(void)

@@ -1,5 +1,5 @@
 /*
- * The thread that discards what arrives on kept connections. It is started when there is something to keep
+ * The thread that looks at kept connections (kept.h). It is started when there is something to keep
  * and ends when there is nothing. It runs no code of libc's and has no thread-local data, so starting it
  * allocates nothing and takes no lock: a close in a signal handler may do it. It never keeps a process alive.
  *
@@ -11,10 +11,13 @@
 #ifndef TRUEFIN_KEPT_THREAD_H
 #define TRUEFIN_KEPT_THREAD_H
 
+#include "kept/kept.h"
+
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { THREAD_TICK = 50 }; /* milliseconds between looks at what has used up its time */
+enum { THREAD_TICK = KEPT_TICK }; /* milliseconds between looks at what is due */
 
 /* Starts it where there is none. The caller has counted its connection in `kept`. False if it cannot be started. */
 bool thread_start(void);
@@ -28,8 +31,8 @@ bool thread_is_there(void);
 /* Ends all that is kept, and waits for the thread to be gone, some milliseconds, at most a second. */
 void thread_end(void);
 
-/* Waits until nothing is kept, for at most MILLISECONDS. */
-void thread_await(uint32_t milliseconds);
+/* Waits until COUNT, one of slots.h's, is 0, for at most MILLISECONDS. */
+void thread_await(_Atomic uint32_t *count, uint32_t milliseconds);
 
 /* In a fork child: there is none. */
 void thread_is_lost(void);

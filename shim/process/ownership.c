@@ -84,8 +84,7 @@ static void inherit(struct connection *connection, int32_t pid)
         ownership_adopted(connection);
     else if (!heir || !claims_change(claims, heir, pid))
         claims_add(claims, pid);
-    if (is_alone || !claims)
-        atomic_fetch_or(&connection->flags, FLAG_PASSED);
+    atomic_fetch_or(&connection->flags, FLAG_GIVEN | (is_alone || !claims ? FLAG_PASSED : 0));
     atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_LEFT);
     connection->forks = atomic_load(&self.forks);
     connection->spawns = atomic_load(&self.spawns);
@@ -380,6 +379,8 @@ void ownership_takes_over(struct connection *connection)
 {
     if (connection->depth == NOBODY)
         atomic_fetch_sub(&self.disowned, 1);
+    else if (!ownership_is_ours(connection))
+        atomic_fetch_or(&connection->flags, FLAG_GIVEN);
     if (!ownership_is_ours(connection))
         atomic_fetch_add(&self.connections, 1);
     connection->depth = self.depth;

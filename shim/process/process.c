@@ -5,6 +5,7 @@
 #include "libc.h"
 
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
 #include <unistd.h>
 
 enum { STEPS = 4 };
@@ -138,4 +139,12 @@ bool process_is_exiting(void)
 enum event process_exit_event(void)
 {
     return (enum event)(atomic_load(&process.exit) - 1);
+}
+
+/* musl has another name for it, which is no part of its interface. */
+#pragma weak __libc_single_threaded
+
+bool process_has_one_thread(void)
+{
+    return &__libc_single_threaded && __libc_single_threaded;
 }

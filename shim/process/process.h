@@ -71,4 +71,7 @@ enum event process_exit_event(void);
 /* Set by the vfork hook in the thread that called vfork, while its child runs. */
 extern __thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
 
+/* Has libc made no second thread yet? Our own (kept/thread.h) does not count. False where libc does not tell. */
+bool process_has_one_thread(void);
+
 #endif

@@ -229,7 +229,10 @@ void record_refusal(int fd)
 
 void record_death(enum event event, const unsigned count[ENDINGS])
 {
-    if (!wanted() || count[ENDING_FIN] + count[ENDING_LINGER] + count[ENDING_RST] == 0)
+    unsigned ended = 0;
+    for (int ending = ENDING_KEEP + 1; ending < ENDINGS; ending++)
+        ended += count[ending];
+    if (!wanted() || ended == 0)
         return;
     KEEP_ERRNO;
     char line[LINE_SIZE];

@@ -164,7 +164,9 @@ static void begin_program(void *data)
     }
     struct process *process = task_process(task);
     free(process->foreign);
+    free(process->given);
     process->foreign = foreign;
+    process->given = judge_given_by_exec(turn->tid);
     process->first.is_unknown = false;
     if (runs_tracer(turn->tid)) {
         holders_share(turn->tid);

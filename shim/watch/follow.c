@@ -2,6 +2,7 @@
 
 #include "ends.h"
 #include "holders.h"
+#include "keeper.h"
 #include "stops.h"
 #include "task.h"
 #include "tracee.h"
@@ -121,10 +122,13 @@ void follow_all(void)
     siginfo_t info;
     for (;;) {
         const bool works = turns_are_due();
-        if (look(&info, works ? WNOHANG : 0))
+        const bool keeps = keeper_has_any();
+        const bool hears = look(&info, works || keeps ? WNOHANG : 0);
+        if (hears)
             hear_all(&info);
-        else if (!works)
+        else if (!works && !keeps)
             return;
+        keeper_look(!hears && !works);
         turns_take_one();
     }
 }

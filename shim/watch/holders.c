@@ -6,6 +6,7 @@
 #include "task.h"
 #include "turns.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -199,7 +200,7 @@ static void share(const struct sockets *sockets, bool excluded)
 void holders_share(pid_t pid)
 {
     struct sockets sockets;
-    sockets_of(&sockets, pid, 0);
+    sockets_of(&sockets, pid, 0, UINT_MAX);
     if (sockets.count)
         share(&sockets, false);
     free(sockets.at);
@@ -208,7 +209,7 @@ void holders_share(pid_t pid)
 static bool is_hidden(pid_t pid)
 {
     struct sockets sockets;
-    bool hidden = !sockets_of(&sockets, pid, 0) && proc_is_hidden(pid);
+    bool hidden = !sockets_of(&sockets, pid, 0, UINT_MAX) && proc_is_hidden(pid);
     free(sockets.at);
     return hidden;
 }
@@ -217,7 +218,7 @@ void holders_begin(pid_t pid)
 {
     struct sockets sockets;
     pid_t above = proc_pid(pid, "PPid");
-    sockets_of(&sockets, pid, 0);
+    sockets_of(&sockets, pid, 0, UINT_MAX);
     if (sockets.count) {
         const bool hidden = above && is_hidden(above);
         while (above && (above = proc_pid(above, "PPid")))

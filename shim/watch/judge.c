@@ -6,15 +6,19 @@
 #include "copies.h"
 #include "holders.h"
 #include "judge/event.h"
+#include "keeper.h"
+#include "kept/kept.h"
 #include "listeners.h"
 #include "proc.h"
 #include "report/record.h"
 #include "sockets.h"
 #include "turns.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,15 +37,20 @@ static bool changes(enum event event)
     return false;
 }
 
+static bool changes_death(enum event event)
+{
+    return changes(event) || changes(event_of_session(event, true));
+}
+
 bool judge_cares(const struct process *process, int status)
 {
-    return changes(event_of(process, status));
+    return changes_death(event_of(process, status));
 }
 
 bool judge_may_stop(const struct process *process, int status)
 {
     return WIFEXITED(status) && !process->first.asked_to_stop &&
-           (changes(event_of(process, status)) || changes(EVENT_STOP));
+           (changes_death(event_of(process, status)) || changes(EVENT_STOP));
 }
 
 static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)
@@ -63,9 +72,24 @@ static enum ending what_becomes(int fd, pid_t thread, enum event event)
         return ENDINGS;
     const struct facts facts = facts_of(fd, thread, peer);
     enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
-    if (ending == ENDING_RST && socket_fin_sent(fd))
+    if (ending_aborts(ending) && socket_fin_sent(fd))
         return ENDING_KEEP;
     return ending;
+}
+
+/*
+ * The last close of the dying process must neither abort nor wait, for what is not delivered yet. What cannot be
+ * kept ends as without us: an abort would destroy it.
+ */
+static void flush(int fd, struct connection *as_found)
+{
+    if (config.flush.most == 0 || kept_unflushed(fd) == 0) {
+        socket_end(fd, as_found, ENDING_RST);
+        return;
+    }
+    socket_end(fd, as_found, ENDING_FIN);
+    if (!keeper_flush(fd))
+        record_note("too many connections to deliver: one ends as without truefin");
 }
 
 static void act(int fd, enum ending ending)
@@ -73,7 +97,10 @@ static void act(int fd, enum ending ending)
     struct connection as_found = {0};
     if (socket_learn_linger(fd, &as_found))
         as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
-    socket_end(fd, &as_found, ending);
+    if (ending == ENDING_FLUSH_RST)
+        flush(fd, &as_found);
+    else if (socket_end(fd, &as_found, ending) && config.linger.milliseconds && config.linger.bytes)
+        keeper_discard(fd);
 }
 
 struct dying {
@@ -81,8 +108,18 @@ struct dying {
     int pidfd;
     pid_t thread; /* that is stopped, and still has the descriptors */
     enum event event;
+    const struct inodes *given; /* of the process; NULL: not known */
     bool last;
 };
+
+/* Was it given to the process, and is the end of it that of a session? */
+static bool is_session(const struct dying *death, const struct socket *socket)
+{
+    bool given = false;
+    for (size_t i = 0; death->given && i < death->given->count; i++)
+        given = given || death->given->at[i] == socket->inode;
+    return event_of_session(death->event, given) != death->event;
+}
 
 /* What is to become of it; and does that, if DOES. */
 static enum ending decide(const struct dying *death, const struct socket *socket, bool does)
@@ -91,7 +128,8 @@ static enum ending decide(const struct dying *death, const struct socket *socket
     int fd = copies_take(death->pidfd, socket->fd);
     if (fd < 0)
         return ENDINGS;
-    enum ending ending = what_becomes(fd, death->thread, death->event);
+    const enum event event = event_of_session(death->event, is_session(death, socket));
+    enum ending ending = what_becomes(fd, death->thread, event);
     if (does && ending != ENDING_KEEP && ending != ENDINGS)
         act(fd, ending);
     return ending;
@@ -140,16 +178,16 @@ static void exclude_shared(struct sockets *sockets, const struct dying *death)
 
 struct verdict {
     enum event event;
-    const unsigned *count; /* of each ending; NULL: unknown */
+    const unsigned (*count)[ENDINGS + 1]; /* of each ending, for the event and for sessions; NULL: unknown */
     bool hidden;
 };
 
 static void say(const void *data)
 {
     const struct verdict *verdict = data;
-    if (verdict->count)
-        record_death(verdict->event, verdict->count);
-    else
+    for (int session = 0; verdict->count && session < 2; session++)
+        record_death(event_of_session(verdict->event, session), verdict->count[session]);
+    if (!verdict->count)
         record_note("a process died whose descriptors cannot be seen: nothing was changed");
     if (verdict->hidden)
         record_note(
@@ -177,16 +215,26 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
     record_about(0, NULL, NULL);
 }
 
+/* The process may be gone before its death is judged. */
+static struct inodes *copy_of(const struct inodes *inodes)
+{
+    const size_t size = inodes ? sizeof *inodes + inodes->count * sizeof *inodes->at : 0;
+    struct inodes *copy = inodes ? malloc(size) : NULL;
+    return copy ? memcpy(copy, inodes, size) : NULL;
+}
+
 void judge_death(const struct process *process, pid_t thread, int status, bool last)
 {
+    struct inodes *given = copy_of(process->given);
     struct dying death = {.pid = process->first.tid,
                           .pidfd = proc_open(thread, process->first.tid),
                           .thread = thread,
                           .event = event_of(process, status),
+                          .given = given,
                           .last = last};
-    unsigned count[ENDINGS + 1] = {0};
+    unsigned count[2][ENDINGS + 1] = {{0}};
     struct sockets sockets;
-    bool seen = sockets_of(&sockets, thread, 0);
+    bool seen = sockets_of(&sockets, thread, 0, UINT_MAX);
     bool hidden = false;
     listeners_forget();
     if (changes_any(&sockets, &death)) {
@@ -194,9 +242,10 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
         hidden = holders_are_hidden();
         for (size_t i = 0; i < sockets.count; i++)
             if (!sockets.at[i].excluded)
-                count[decide(&death, &sockets.at[i], true)]++;
+                count[is_session(&death, &sockets.at[i])][decide(&death, &sockets.at[i], true)]++;
     }
     free(sockets.at);
+    free(given);
     const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
     if (last)
         judge_record(death.pid, death.pidfd, say, &verdict);
@@ -227,10 +276,40 @@ static bool is_connection(int pidfd, const struct socket *socket)
            !(state.revents & POLLHUP);
 }
 
+/* Of those numbers; NULL for none, or more than MOST_GIVEN. */
+static struct inodes *inodes_of(pid_t pid, unsigned last)
+{
+    enum { MOST_GIVEN = 256 };
+    struct sockets sockets;
+    if (!changes(EVENT_EXIT_ERROR) && !changes(EVENT_SESSION_ERROR))
+        return NULL;
+    sockets_of(&sockets, pid, 0, last);
+    struct inodes *inodes = sockets.count && sockets.count <= MOST_GIVEN
+                                ? malloc(sizeof *inodes + sockets.count * sizeof *inodes->at)
+                                : NULL;
+    if (inodes) {
+        inodes->count = sockets.count;
+        for (size_t i = 0; i < sockets.count; i++)
+            inodes->at[i] = sockets.at[i].inode;
+    }
+    free(sockets.at);
+    return inodes;
+}
+
+struct inodes *judge_birth(pid_t pid)
+{
+    return inodes_of(pid, UINT_MAX);
+}
+
+struct inodes *judge_given_by_exec(pid_t pid)
+{
+    return inodes_of(pid, (unsigned)(STDERR_FILENO + proc_listen_fds(pid)));
+}
+
 struct inodes *judge_exec(pid_t pid)
 {
     struct sockets sockets;
-    sockets_of(&sockets, pid, STDERR_FILENO + 1 + proc_listen_fds(pid));
+    sockets_of(&sockets, pid, STDERR_FILENO + 1 + proc_listen_fds(pid), UINT_MAX);
     struct inodes *foreign =
         sockets.count ? malloc(sizeof *foreign + sockets.count * sizeof *foreign->at) : NULL;
     if (foreign) {

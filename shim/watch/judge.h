@@ -25,6 +25,15 @@ void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
 void judge_unseen(const struct process *process, int status);
 
 /*
+ * PID was born by a fork. Which sockets has it? What it ends with a bad status was given to it then: a session
+ * (event_of_session()). NULL for none, for very many, or where no rule tells the two apart. free(3) it.
+ */
+struct inodes *judge_birth(pid_t pid);
+
+/* The same for a PID that has execed: those that were meant for the program, at 0, 1, 2 or as LISTEN_FDS. */
+struct inodes *judge_given_by_exec(pid_t pid);
+
+/*
  * PID has execed: which connections above 2 that it still holds were not meant for it? All but LISTEN_FDS;
  * NULL for none, or without memory. free(3) it. Rests (turns.h).
  */

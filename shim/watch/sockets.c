@@ -14,6 +14,7 @@ struct collection {
     struct sockets *sockets;
     size_t room;
     int from;
+    unsigned last;
     bool failed;
 };
 
@@ -21,7 +22,7 @@ static void collect(void *data, int directory, const char *name)
 {
     struct collection *to = data;
     int fd = (int)strtol(name, NULL, 10);
-    if (fd < to->from)
+    if (fd < to->from || (unsigned)fd > to->last)
         return;
     ino_t inode = links_socket(directory, name);
     if (!inode) {
@@ -59,10 +60,10 @@ static void drop_duplicates(struct sockets *sockets)
     sockets->count = kept;
 }
 
-bool sockets_of(struct sockets *out, pid_t thread, int from)
+bool sockets_of(struct sockets *out, pid_t thread, int from, unsigned last)
 {
     *out = (struct sockets){0};
-    struct collection to = {.sockets = out, .from = from};
+    struct collection to = {.sockets = out, .from = from, .last = last};
     bool done = proc_each(thread, "fd", collect, &to);
     if (out->count > 1)
         qsort(out->at, out->count, sizeof *out->at, by_inode);

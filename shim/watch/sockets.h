@@ -18,10 +18,10 @@ struct sockets {
 };
 
 /*
- * Those of the process of THREAD, from the descriptor FROM on. False if they cannot be read, as errno says,
+ * Those of the process of THREAD, with descriptors FROM to LAST. False if they cannot be read, as errno says,
  * or without memory.
  */
-bool sockets_of(struct sockets *out, pid_t thread, int from);
+bool sockets_of(struct sockets *out, pid_t thread, int from, unsigned last);
 
 /* Marks those that PID has too as excluded. */
 void sockets_exclude(struct sockets *sockets, pid_t pid);

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "ends.h"
+#include "judge.h"
 #include "proc.h"
 #include "resume.h"
 #include "task.h"
@@ -95,8 +96,12 @@ static bool stops_nobody(pid_t tid, int number)
 static void born(const struct task *parent, pid_t tid)
 {
     const struct task *child = task_get(tid);
-    if (parent && child)
-        task_forks(task_process(child), task_process(parent));
+    if (!parent || !child)
+        return;
+    struct process *process = task_process(child);
+    task_forks(process, task_process(parent));
+    if (process != task_process(parent) && !process->given)
+        process->given = judge_birth(tid);
 }
 
 /* Which signal it goes on with; 0 for none. */

@@ -85,6 +85,7 @@ void task_forget(struct task *task)
     if (process->seen)
         return;
     free(process->foreign);
+    free(process->given);
     drop(&process->first);
 }
 
@@ -97,6 +98,8 @@ void task_execs(struct process *process)
     process->first.decided = false;
     process->alive = 1;
     process->foreign = NULL;
+    free(process->given);
+    process->given = NULL;
 }
 
 void task_forks(struct process *child, const struct process *parent)

@@ -37,6 +37,7 @@ struct process {
     unsigned seen;          /* threads that are traced */
     unsigned alive;         /* those of them that are not exiting */
     struct inodes *foreign; /* connections that an exec left it above 2: not its own; NULL for none */
+    struct inodes *given;   /* sockets that it had when it was forked, or has by its exec; NULL: not known */
 };
 
 /* The task; NULL if it is not known. */

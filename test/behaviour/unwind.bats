@@ -207,7 +207,7 @@ seed() {
     for build in $RUST_BUILDS; do
         rust TRUEFIN_LOG=stderr caught
         peer_sees rst 6
-        wait_until grep -q 'event=unwind ending=rst' rust.err
+        wait_until grep -q 'event=unwind ending=flush-rst' rust.err
     done
 }
 

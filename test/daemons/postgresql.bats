@@ -25,7 +25,7 @@ teardown() {
     stop_all
 }
 
-# postgresql [ENDING]: starts it; without an ENDING for exit-error it is the recipe's. Sets $port.
+# postgresql [ENDING]: starts it; without an ENDING for session-error it is the recipe's. Sets $port.
 postgresql() {
     local version conf=$PWD/conf
     requires pg_ctlcluster psql
@@ -51,7 +51,7 @@ CONF
     : >pg_ident.conf
     cat >environment <<CONF
 LD_PRELOAD = '$library'
-TRUEFIN_POLICY = 'accepted: abort-on-crash, exit-error=${1:-keep}'
+TRUEFIN_POLICY = 'accepted: abort-on-crash, session-error=${1:-keep}'
 CONF
     cd "$BATS_TEST_TMPDIR" || return
     chmod -R go+rX conf

@@ -26,7 +26,7 @@ ftpd() {
     truncate -s 20M files/big
     printf 'joe:%s:8:8::%s/files/./::::::::::::\n' "$secret" "$PWD" >users
     "$root/bin/pure-pw" mkdb users.pdb -f users
-    launch ftpd -p "${1:-accepted: abort-on-crash, exit-error=keep}" \
+    launch ftpd -p "${1:-accepted: abort-on-crash, session-error=keep}" \
         "$root/sbin/pure-ftpd" -S "127.0.0.1,$port" -p "$data:$data" -l "puredb:$PWD/users.pdb" -u 1 -E -A -H \
         -g "$PWD/pid"
     await_listener
@@ -64,7 +64,7 @@ transfer() {
     assert_output --partial '221 Logout.'
 }
 
-@test "pure-ftpd: without exit-error=keep QUIT sends RST, for the helper fails last" {
+@test "pure-ftpd: without session-error=keep QUIT sends RST, for the helper fails last" {
     ftpd 'accepted: abort-on-crash'
     session QUIT
     peer_ended rst

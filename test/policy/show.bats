@@ -14,12 +14,12 @@ setup() {
 }
 
 @test "a text is shown in canonical form, with its table" {
-    run --separate-stderr "$POLICY" 'port = 80: crash=rst,exit-error=rst,unwind=rst'
+    run --separate-stderr "$POLICY" 'port = 80: crash=flush-rst,session-error=flush-rst,exit-error=flush-rst,unwind=flush-rst'
     assert_success
     assert_line -n 0 'port=80: abort-on-crash'
-    assert_line -n 1 'match     close   unread  unwind  exception  exit    exit-error  stop    crash'
-    assert_line -n 2 'port=80   keep    keep    rst     keep       keep    rst         keep    rst'
-    assert_line -n 3 'no match  keep    keep    keep    keep       keep    keep        keep    keep'
+    assert_line -n 1 'match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash'
+    assert_line -n 2 'port=80   keep   keep    flush-rst  keep       keep  flush-rst   flush-rst      keep  flush-rst'
+    assert_line -n 3 'no match  keep   keep    keep       keep       keep  keep        keep           keep  keep'
     assert_equal "$stderr" ''
 }
 
@@ -35,7 +35,7 @@ setup() {
 @test "a fault in a file is said with the file's name and the line" {
     printf '# comment\noff\ncrash=rts\n' >policies
     run --separate-stderr -78 "$POLICY" -f policies
-    assert_equal "${stderr_lines[0]}" 'truefin: policies: unknown ending "rts" at line 3, column 7 (allowed: keep, fin, linger, rst; did you mean rst?)'
+    assert_equal "${stderr_lines[0]}" 'truefin: policies: unknown ending "rts" at line 3, column 7 (allowed: keep, fin, linger, flush-rst, rst; did you mean rst?)'
 }
 
 @test "without a text, the environment's policy is shown: variable, file, default" {

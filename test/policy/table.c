@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 393 };
+enum { ROWS = 411 };
 
 static int rows, failures;
 
@@ -55,11 +55,11 @@ static bool parsed(int line, struct policy *policy, const char *text)
 
 /* --- What words set --- */
 
-/* The row as eight letters: k, f, l, r for keep, fin, linger, rst, in the order of enum event. */
+/* The row as nine letters: k, f, l, F, r for keep, fin, linger, flush-rst, rst, in the order of enum event. */
 static void letters(char out[EVENTS + 1], const struct endings *row)
 {
     for (int event = 0; event < EVENTS; event++)
-        out[event] = ending_name((enum ending)row->of[event])[0];
+        out[event] = "kflFr"[row->of[event]];
     out[EVENTS] = '\0';
 }
 
@@ -67,28 +67,31 @@ static const struct {
     int line;
     const char *text, *row;
 } word_rows[] = {
-    {__LINE__, "abort-on-crash", "kkrkkrkr"},
-    {__LINE__, "abort-on-unread-data", "krkkkkkk"},
-    {__LINE__, "abort-unless-shutdown", "rrrrrrrr"},
-    {__LINE__, "always-fin", "llllffff"},
-    {__LINE__, "off", "kkkkkkkk"},
-    {__LINE__, "refuse-write-after-fin", "kkkkkkkk"},
-    {__LINE__, "always-fin, refuse-write-after-fin", "llllffff"},
-    {__LINE__, settings[SETTING_POLICY].default_text, "kkrkkrkr"},
+    {__LINE__, "abort-on-crash", "kkFkkFFkF"},
+    {__LINE__, "abort-on-unread-data", "kFkkkkkkk"},
+    {__LINE__, "abort-unless-shutdown", "FFFFFFFFF"},
+    {__LINE__, "always-fin", "llllfffff"},
+    {__LINE__, "off", "kkkkkkkkk"},
+    {__LINE__, "refuse-write-after-fin", "kkkkkkkkk"},
+    {__LINE__, "always-fin, refuse-write-after-fin", "llllfffff"},
+    {__LINE__, settings[SETTING_POLICY].default_text, "kkFkkFFkF"},
     /* later words override, and leave alone what they do not name */
-    {__LINE__, "abort-on-crash, abort-on-unread-data", "krrkkrkr"},
-    {__LINE__, "always-fin, abort-on-crash", "llrlfrfr"},
-    {__LINE__, "abort-on-crash, always-fin", "llllffff"},
-    {__LINE__, "abort-unless-shutdown,off", "kkkkkkkk"},
-    {__LINE__, "abort-on-crash, exit-error=keep", "kkrkkkkr"},
-    {__LINE__, "exit-error=keep, abort-on-crash", "kkrkkrkr"},
-    {__LINE__, "crash=rst, crash=fin", "kkkkkkkf"},
+    {__LINE__, "abort-on-crash, abort-on-unread-data", "kFFkkFFkF"},
+    {__LINE__, "always-fin, abort-on-crash", "llFlfFFfF"},
+    {__LINE__, "abort-on-crash, always-fin", "llllfffff"},
+    {__LINE__, "abort-unless-shutdown,off", "kkkkkkkkk"},
+    {__LINE__, "abort-on-crash, exit-error=keep", "kkFkkkFkF"},
+    {__LINE__, "exit-error=keep, abort-on-crash", "kkFkkFFkF"},
+    {__LINE__, "session-error=fin, abort-on-crash", "kkFkkFFkF"},
+    {__LINE__, "abort-on-crash, session-error=keep", "kkFkkFkkF"},
+    {__LINE__, "abort-on-crash, crash=rst", "kkFkkFFkr"},
+    {__LINE__, "crash=rst, crash=fin", "kkkkkkkkf"},
     /* blanks, comments, empty rules */
-    {__LINE__, " \t off \t ", "kkkkkkkk"},
-    {__LINE__, "crash = rst ,\tstop= fin", "kkkkkkfr"},
-    {__LINE__, ";; ;crash=rst;;", "kkkkkkkr"},
-    {__LINE__, "# crash=fin\n\n  # more\r\ncrash=rst # why\n", "kkkkkkkr"},
-    {__LINE__, "crash=rst#why", "kkkkkkkr"},
+    {__LINE__, " \t off \t ", "kkkkkkkkk"},
+    {__LINE__, "crash = rst ,\tstop= fin", "kkkkkkkfr"},
+    {__LINE__, ";; ;crash=rst;;", "kkkkkkkkr"},
+    {__LINE__, "# crash=fin\n\n  # more\r\ncrash=rst # why\n", "kkkkkkkkr"},
+    {__LINE__, "crash=rst#why", "kkkkkkkkr"},
 };
 
 static void test_words(void)
@@ -108,16 +111,16 @@ static void test_words(void)
 /* Each EVENT=ENDING sets that event and no other. */
 static void test_settings(void)
 {
-    static const char *const events[] = {"close", "unread",     "unwind", "exception",
-                                         "exit",  "exit-error", "stop",   "crash"};
-    static const char *const endings[] = {"keep", "fin", "linger", "rst"};
+    static const char *const events[EVENTS] = {"close",      "unread",        "unwind", "exception", "exit",
+                                               "exit-error", "session-error", "stop",   "crash"};
+    static const char *const endings[ENDINGS] = {"keep", "fin", "linger", "flush-rst", "rst"};
 
     for (int event = 0; event < EVENTS; event++)
         for (int ending = 0; ending < ENDINGS; ending++, rows++) {
             struct policy policy;
-            char text[64], is[EVENTS + 1], should_be[] = "kkkkkkkk";
+            char text[64], is[EVENTS + 1], should_be[] = "kkkkkkkkk";
             (void)snprintf(text, sizeof text, "%s=%s", events[event], endings[ending]);
-            should_be[event] = endings[ending][0];
+            should_be[event] = "kflFr"[ending];
             if (!parsed(__LINE__, &policy, text))
                 continue;
             letters(is, &policy.rules[0].endings);
@@ -218,7 +221,7 @@ static const struct {
     /* the ':' that ends the match, after an address with colons of its own */
     {__LINE__, ENDING_RST, "peer=::1: crash=rst", A, 80, "::1"},
     {__LINE__, ENDING_RST, "peer=::1:crash=rst", A, 80, "::1"},
-    {__LINE__, ENDING_RST, "peer=::1:abort-on-crash", A, 80, "::1"},
+    {__LINE__, ENDING_FLUSH_RST, "peer=::1:abort-on-crash", A, 80, "::1"},
     {__LINE__, ENDING_RST, "peer=::1 : crash=rst", A, 80, "::1"},
     {__LINE__, ENDING_RST, "peer=::: crash=rst", A, 80, "::"},
     {__LINE__, ENDING_RST, "peer=fe80::: crash=rst", A, 80, "fe80::"},
@@ -260,16 +263,20 @@ static const struct {
     {__LINE__, "off", "off"},
     {__LINE__, "crash=keep", "off"},
     {__LINE__, "abort-on-crash", "abort-on-crash"},
-    {__LINE__, "crash=rst,exit-error=rst,unwind=rst", "abort-on-crash"},
+    {__LINE__, "crash=flush-rst,session-error=flush-rst,exit-error=flush-rst,unwind=flush-rst",
+     "abort-on-crash"},
+    {__LINE__, "crash=rst,exit-error=rst,unwind=rst", "unwind=rst, exit-error=rst, crash=rst"},
     {__LINE__, "abort-on-unread-data", "abort-on-unread-data"},
-    {__LINE__, "unread=rst", "abort-on-unread-data"},
+    {__LINE__, "unread=flush-rst", "abort-on-unread-data"},
+    {__LINE__, "session-error=linger", "session-error=linger"},
     {__LINE__, "abort-unless-shutdown", "abort-unless-shutdown"},
     {__LINE__, "always-fin", "always-fin"},
     {__LINE__, "crash=rst", "crash=rst"},
     {__LINE__, "crash=fin,close=linger", "close=linger, crash=fin"},
     {__LINE__, "abort-on-crash,unwind=keep", "abort-on-crash, unwind=keep"},
-    {__LINE__, "abort-on-crash,abort-on-unread-data", "abort-on-crash, unread=rst"},
-    {__LINE__, "always-fin,abort-on-crash", "always-fin, unwind=rst, exit-error=rst, crash=rst"},
+    {__LINE__, "abort-on-crash,abort-on-unread-data", "abort-on-crash, unread=flush-rst"},
+    {__LINE__, "always-fin,abort-on-crash",
+     "always-fin, unwind=flush-rst, exit-error=flush-rst, session-error=flush-rst, crash=flush-rst"},
     {__LINE__, "abort-unless-shutdown,stop=fin,exit=fin", "abort-unless-shutdown, exit=fin, stop=fin"},
     {__LINE__, " off ;\n# x\n;off", "off; off"},
     {__LINE__, "refuse-write-after-fin", "refuse-write-after-fin"},
@@ -327,22 +334,22 @@ static const struct {
     const char *text, *table;
 } table_rows[] = {
     {__LINE__, "abort-on-crash",
-     "match     close   unread  unwind  exception  exit    exit-error  stop    crash\n"
-     "any       keep    keep    rst     keep       keep    rst         keep    rst\n"},
+     "match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash\n"
+     "any       keep   keep    flush-rst  keep       keep  flush-rst   flush-rst      keep  flush-rst\n"},
     {__LINE__, "port=80 accepted: always-fin",
-     "match             close   unread  unwind  exception  exit    exit-error  stop    crash\n"
-     "port=80 accepted  linger  linger  linger  linger     fin     fin         fin     fin\n"
-     "no match          keep    keep    keep    keep       keep    keep        keep    keep\n"},
+     "match             close   unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
+     "port=80 accepted  linger  linger  linger  linger     fin   fin         fin            fin   fin\n"
+     "no match          keep    keep    keep    keep       keep  keep        keep           keep  keep\n"},
     {__LINE__, "connected: crash=rst, refuse-write-after-fin",
-     "match      close   unread  unwind  exception  exit    exit-error  stop    crash\n"
-     "connected  keep    keep    keep    keep       keep    keep        keep    rst\n"
+     "match      close  unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
+     "connected  keep   keep    keep    keep       keep  keep        keep           keep  rst\n"
      "  and refuse-write-after-fin\n"
-     "no match   keep    keep    keep    keep       keep    keep        keep    keep\n"},
+     "no match   keep   keep    keep    keep       keep  keep        keep           keep  keep\n"},
     {__LINE__, "peer=2001:db8:1::/48,2001:db8:2::/48: off; crash=rst",
-     "match     close   unread  unwind  exception  exit    exit-error  stop    crash\n"
+     "match     close  unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
      "peer=2001:db8:1::/48,2001:db8:2::/48\n"
-     "          keep    keep    keep    keep       keep    keep        keep    keep\n"
-     "any       keep    keep    keep    keep       keep    keep        keep    rst\n"},
+     "          keep   keep    keep    keep       keep  keep        keep           keep  keep\n"
+     "any       keep   keep    keep    keep       keep  keep        keep           keep  rst\n"},
 };
 
 static void test_table(void)
@@ -389,12 +396,12 @@ static void test_table_width(void)
 
     rows++;
     if (!parsed(__LINE__, &policy,
-                with_ports(127, " accepted peer=2001:db8:1:2:3:4:5:6: off; abort-on-crash")))
+                with_ports(127, " accepted peer=2001:db8:1:2:3:4:5:6: off; abort-unless-shutdown")))
         return;
     size_t length = policy_print_table(table, sizeof table, &policy);
     CHECK(__LINE__, "width", length == strlen(table));
     for (const char *line = table; *line; line += strcspn(line, "\n") + 1)
-        CHECK(__LINE__, line, strcspn(line, "\n") <= 100);
+        CHECK(__LINE__, line, strcspn(line, "\n") <= 120);
 }
 
 /* --- Faults --- */
@@ -688,7 +695,8 @@ static const struct {
      "abort-unless-shutdown, always-fin, refuse-write-after-fin, off, EVENT=ENDING; did you mean "
      "abort-on-crash?)",
      "abort-on-crsh\n^^^^^^^^^^^^^\n"},
-    {__LINE__, "off\n\tcrash=\t;", "P: missing ending at line 2, column 9 (allowed: keep, fin, linger, rst)",
+    {__LINE__, "off\n\tcrash=\t;",
+     "P: missing ending at line 2, column 9 (allowed: keep, fin, linger, flush-rst, rst)",
      "\tcrash=\t;\n\t      \t^\n"},
     {__LINE__, "peer=10.0.0.1/8: off",
      "P: bits after the prefix \"10.0.0.1/8\" at column 6 (allowed: only zero bits after the prefix; did you "
@@ -697,22 +705,22 @@ static const struct {
      "peer=10.0.0.1/8: off\n     ^^^^^^^^^^\n"},
     /* control bytes cannot reach a terminal; a letter of two bytes has one caret */
     {__LINE__, "crash=\x1b[2J\x7f",
-     "P: unknown ending \"?[2J?\" at column 7 (allowed: keep, fin, linger, rst)",
+     "P: unknown ending \"?[2J?\" at column 7 (allowed: keep, fin, linger, flush-rst, rst)",
      "crash=?[2J?\n      ^^^^^\n"},
     {__LINE__, "crash=rst, crash=r\xc3\xa4t",
-     "P: unknown ending \"r\xc3\xa4t\" at column 18 (allowed: keep, fin, linger, rst)",
+     "P: unknown ending \"r\xc3\xa4t\" at column 18 (allowed: keep, fin, linger, flush-rst, rst)",
      "crash=rst, crash=r\xc3\xa4t\n                 ^^^\n"},
     /* a long quotation is cut, not in the middle of a letter */
     {__LINE__, "crash=----------123456789-123456789-123456789-123456789-12345678\xc3\xa4-",
      "P: unknown ending \"----------123456789-123456789-123456789-123456789-12345678\xc3\xa4...\" at column "
      "7 (allowed: keep, "
-     "fin, linger, rst)",
+     "fin, linger, flush-rst, rst)",
      "crash=----------123456789-123456789-123456789-123456789-12345678\xc3\xa4-\n"
      "      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"},
     {__LINE__, "crash=----------123456789-123456789-123456789-123456789-123456789\xc3\xa4",
      "P: unknown ending \"----------123456789-123456789-123456789-123456789-123456789...\" at column 7 "
      "(allowed: keep, "
-     "fin, linger, rst)",
+     "fin, linger, flush-rst, rst)",
      "crash=----------123456789-123456789-123456789-123456789-123456789\xc3\xa4\n"
      "      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^\n"},
 };

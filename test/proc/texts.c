@@ -13,6 +13,7 @@
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,7 +273,7 @@ static void read_nonsense(void)
     CHECK(passed >= 0 && passed <= MOST_PASSED);
     listeners_forget();
     listeners_have(PID, (uint16_t)any(PORTS));
-    CHECK(sockets_of(&sockets, PID, 0) || errno);
+    CHECK(sockets_of(&sockets, PID, 0, UINT_MAX) || errno);
     CHECK(sockets.count <= 2);
     sockets_exclude(&sockets, PID);
     for (size_t i = 0; i < sockets.count; i++)

@@ -219,6 +219,13 @@ static void fill(const char *arg)
     }
 }
 
+/* The kernel takes at most net.core.wmem_max. */
+static void sndbuf(const char *arg)
+{
+    const int size = (int)number(arg);
+    must(setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF");
+}
+
 static void do_read(const char *arg)
 {
     char buffer[BUFFER];
@@ -951,6 +958,7 @@ static const struct operation {
     {"nonblock", nonblock},
     {"write", do_write},
     {"fill", fill},
+    {"sndbuf", sndbuf},
     {"read", do_read},
     {"await_unread", await_unread},
     {"shutdown_wr", shutdown_wr},

@@ -302,8 +302,8 @@ handled_once() {
     watch_static --log "$PWD/log" -- accept write:Hello. kill_self:KILL
     peer_sees rst 6
     wait_until grep -q event= log
-    assert_regex "$(grep event= log)" "^time=[^ ]* pid=$(pid_of server) program=server-static where=watch event=crash rst=1$"
+    assert_regex "$(grep event= log)" "^time=[^ ]* pid=$(pid_of server) program=server-static where=watch event=crash flush-rst=1$"
     watch_static --log stderr -- accept write:Hello. exit:3
     peer_sees rst 6
-    wait_until grep -q 'where=watch event=exit-error rst=1$' server.err
+    wait_until grep -q 'where=watch event=exit-error flush-rst=1$' server.err
 }

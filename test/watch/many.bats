@@ -87,5 +87,5 @@ END
     kill -KILL "$(pid_of many)"
     WAIT_LIMIT=30 ended many signal KILL
     echo "# a death with $((2 * count)) ends took $(((${EPOCHREALTIME/./} - ${before/./}) / 1000)) ms" >&3
-    assert_regex "$(cat log)" "event=crash rst=$((2 * count))$"
+    assert_regex "$(cat log)" "event=crash flush-rst=$((2 * count))$"
 }

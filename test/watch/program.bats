@@ -327,7 +327,7 @@ ROWS
     wait_until gone "$watcher"
     run -0 cat log
     assert_equal "${#lines[@]}" 1
-    assert_output --partial ' where=watch event=exit-error rst=1'
+    assert_output --partial ' where=watch event=exit-error flush-rst=1'
 }
 
 @test "with both, a stop that is taken by sigwait is that process's own: not its child's, its parent's or the next program's" {

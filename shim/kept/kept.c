@@ -1,0 +1,169 @@
+#include "kept/kept.h"
+
+#include "config.h"
+#include "connection/socket.h"
+#include "kept/raw.h"
+
+#include <linux/sockios.h>
+#include <linux/tcp.h> /* <netinet/tcp.h> ends before tcpi_data_segs_out */
+#include <poll.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+
+enum {
+    DISCARD_CALLS = 16,  /* a peer that sends as fast as we discard must not hold the others */
+    LONGEST_PAUSE = 500, /* milliseconds */
+    PROTOCOL_TCP = 6,
+};
+
+/* The look at what has just been handed over is not due at once: what was written a moment ago is on its way. */
+static void begin(struct kept *kept, enum kept_aim aim, uint32_t milliseconds, uint32_t first)
+{
+    const uint32_t now = raw_now();
+    kept->aim = (uint8_t)aim;
+    kept->deaf = false;
+    kept->pause = KEPT_TICK;
+    kept->ends = now + milliseconds;
+    kept->due = now + (first < milliseconds ? first : milliseconds);
+    kept->left = config.linger.bytes;
+}
+
+void kept_discard(struct kept *kept)
+{
+    begin(kept, KEPT_DISCARDS, config.linger.milliseconds, config.linger.milliseconds);
+}
+
+void kept_flush(struct kept *kept, bool sole)
+{
+    begin(kept, KEPT_FLUSHES, config.flush.most, config.flush.gap < KEPT_TICK ? config.flush.gap : KEPT_TICK);
+    kept->deaf = !sole;
+}
+
+/* What recv(2) says of one call. MSG_TRUNC discards without copying (tcp(7)). */
+BARE static long discard_once(int fd)
+{
+    return CALL6(recvfrom, fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT, NULL,
+                 NULL);
+}
+
+BARE bool kept_drain(int fd)
+{
+    for (int i = 0; i < DISCARD_CALLS; i++) {
+        const long size = discard_once(fd);
+        if (size <= 0)
+            return size == -EAGAIN || size == -EINTR;
+    }
+    return true;
+}
+
+BARE static enum kept_outcome discard(int fd, struct kept *kept)
+{
+    for (int i = 0; i < DISCARD_CALLS; i++) {
+        const long size = discard_once(fd);
+        if (size == -EAGAIN || size == -EINTR)
+            break;
+        if (size <= 0)
+            return KEPT_ENDED;
+        if ((uint64_t)size >= kept->left)
+            return KEPT_LIMIT;
+        kept->left -= (uint64_t)size;
+    }
+    return KEPT_WAITS;
+}
+
+/* The time since something was sent, where something ever was (tcp_info in linux/tcp.h). */
+BARE static uint32_t gap_left(int fd)
+{
+    struct tcp_info info; /* without an initialiser, of which a compiler may make a call of memset */
+    uint32_t size = sizeof info;
+    info.tcpi_data_segs_out = 1;
+    info.tcpi_last_data_sent = config.flush.gap;
+    if (CALL6(getsockopt, fd, PROTOCOL_TCP, TCP_INFO, &info, &size, 0) != 0 || info.tcpi_data_segs_out == 0 ||
+        info.tcpi_last_data_sent >= config.flush.gap)
+        return 0;
+    return config.flush.gap - info.tcpi_last_data_sent;
+}
+
+BARE static bool is_acknowledged(int fd)
+{
+    int queued = 0;
+    return CALL4(ioctl, fd, SIOCOUTQ, &queued, 0) != 0 || queued == 0;
+}
+
+BARE uint32_t kept_unflushed(int fd)
+{
+    if (!is_acknowledged(fd))
+        return KEPT_TICK;
+    return config.flush.gap ? gap_left(fd) : 0;
+}
+
+BARE static void arm(int fd)
+{
+    static const struct linger abort = {.l_onoff = 1, .l_linger = 0};
+    CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort, 0);
+}
+
+BARE void kept_arm_delivered(int fd)
+{
+    if (is_acknowledged(fd))
+        arm(fd);
+}
+
+/* Both directions are over: the peer has reset it, or it has timed out. Our own FIN is not out here. */
+BARE static bool is_over(int fd)
+{
+    struct pollfd state;
+    state.fd = fd;
+    state.events = 0;
+    state.revents = 0;
+    struct timespec none;
+    none.tv_sec = 0;
+    none.tv_nsec = 0;
+    return CALL6(ppoll, &state, 1, &none, NULL, 0, 0) == 1 && (state.revents & POLLHUP);
+}
+
+/* Waits longer the longer nothing happens: for a peer that reads slowly, or is gone. */
+BARE static void look_later(struct kept *kept, uint32_t now, uint32_t wait)
+{
+    const uint32_t left = kept->ends - now;
+    if (wait >= KEPT_TICK) {
+        wait = kept->pause;
+        kept->pause = (uint16_t)(kept->pause + kept->pause / 4 < LONGEST_PAUSE ? kept->pause + kept->pause / 4
+                                                                               : LONGEST_PAUSE);
+    }
+    kept->due = now + (wait < left ? wait : left);
+}
+
+BARE static enum kept_outcome flush(int fd, struct kept *kept, uint32_t now)
+{
+    if (is_over(fd))
+        return KEPT_ENDED;
+    if (!kept->deaf)
+        kept->deaf = !kept_drain(fd);
+    if ((int32_t)(now - kept->due) < 0)
+        return KEPT_WAITS;
+    const uint32_t wait = kept_unflushed(fd);
+    if (wait == 0)
+        return KEPT_ABORTS;
+    if ((int32_t)(now - kept->ends) >= 0)
+        return KEPT_LIMIT;
+    kept_arm_delivered(fd);
+    look_later(kept, now, wait);
+    return KEPT_WAITS;
+}
+
+BARE enum kept_outcome kept_look(int fd, struct kept *kept)
+{
+    const uint32_t now = raw_now();
+    if (kept->aim == KEPT_FLUSHES)
+        return flush(fd, kept, now);
+    /* What is in the queue goes first: unread it would make an RST. */
+    const enum kept_outcome outcome = discard(fd, kept);
+    return outcome == KEPT_WAITS && (int32_t)(now - kept->ends) >= 0 ? KEPT_LIMIT : outcome;
+}
+
+BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
+{
+    if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))
+        arm(fd);
+}

@@ -1,0 +1,27 @@
+/*
+ * Connections of processes that have died, until what is to be done for them is done (kept/kept.h). The main loop
+ * looks at them between all else, some hundred at a time.
+ */
+#ifndef TRUEFIN_WATCH_KEEPER_H
+#define TRUEFIN_WATCH_KEEPER_H
+
+#include <stdbool.h>
+
+/*
+ * Keeps the connection of FD, a copy that the caller goes on to close: sends the FIN, and discards what arrives.
+ * False if it cannot be kept, for want of memory or of a descriptor.
+ */
+bool keeper_discard(int fd);
+
+/* The same for one that is to be aborted when all is delivered. Its linger is off. */
+bool keeper_flush(int fd);
+
+bool keeper_has_any(void);
+
+/*
+ * Looks at what has happened and at what is due. RESTS: before that it waits until there is something to look at,
+ * or a child of this process has stopped or ended.
+ */
+void keeper_look(bool rests);
+
+#endif
