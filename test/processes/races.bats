@@ -82,7 +82,7 @@ while True:
 }
 
 # early_end HOW COMMAND...: as superserver, but it closes its copy only once COMMAND is dead, and
-# waits for COMMAND last.
+# waits for COMMAND last. $GATE has an end when the call that started COMMAND has returned.
 early_end() {
     requires /usr/bin/python3
     launch superserver /usr/bin/python3 -c '
@@ -92,6 +92,9 @@ listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)
 connection, _ = listener.accept()
 fd = connection.fileno()
+gate, closed = os.pipe()
+os.set_inheritable(gate, True)
+os.environ["GATE"] = str(gate)
 if how == "spawn":
     child = os.posix_spawn(command[0], command, os.environ,
                            file_actions=[(os.POSIX_SPAWN_DUP2, fd, n) for n in (0, 1)])
@@ -101,6 +104,7 @@ else:
         os.dup2(fd, 0)
         os.dup2(fd, 1)
         os.execv(command[0], command)
+os.close(closed)
 os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
 connection.close()
 os.waitpid(child, 0)' "$@"
@@ -110,7 +114,7 @@ os.waitpid(child, 0)' "$@"
 @test "a service that is killed before the superserver has closed its copy sends RST, by fork and by posix_spawn" {
     local how
     for how in fork spawn; do
-        early_end "$how" /bin/sh -c 'echo Hello; kill -9 $$'
+        early_end "$how" /bin/sh -c 'echo Hello; read x <&$GATE; kill -9 $$'
         peer=$how peer_sees rst 6
     done
 }

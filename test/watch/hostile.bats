@@ -46,7 +46,11 @@ hostile() {
 @test "children that die oddly, with odd names, hold up nobody" {
     local policy rows=0
     for policy in abort-on-crash abort-unless-shutdown always-fin; do
-        hostile "$policy" deaths "${TRUEFIN_TEST_DEATHS:-150}"
+        # What the side-car does it does each time; what else the machine does may hit one of three.
+        for _ in 1 2 3; do
+            hostile "$policy" deaths "${TRUEFIN_TEST_DEATHS:-150}"
+            [[ $p99 -ge $((4 * bare_p99 + 50000)) ]] || break
+        done
         assert [ "$p99" -lt $((4 * bare_p99 + 50000)) ]
         rows=$((rows + 1))
     done
