@@ -98,7 +98,7 @@ bool socket_end(int fd, struct connection *connection, enum ending ending)
         socket_arm(fd, connection);
     else
         goes_on = end_with_fin(fd, connection);
-    return goes_on || ending == ENDING_FLUSH_RST;
+    return goes_on;
 }
 
 static int queue_of(int fd, unsigned long request)

@@ -40,9 +40,8 @@ enum { SOCKET_DISCARDED_SIZE = 1 << 18 };
 extern char socket_discarded[SOCKET_DISCARDED_SIZE];
 
 /*
- * Carry out ENDING on a connection that is about to be closed for the last time. True if there is more to do
- * that the close would cut short: it is to end with a FIN and the peer may still send, or it is to be aborted
- * when all is delivered.
+ * Carry out ENDING on a connection that is about to be closed for the last time. True if it is to end with a
+ * FIN and the peer may still send. Under flush-rst it is armed, and the caller sees to what is not delivered yet.
  */
 bool socket_end(int fd, struct connection *connection, enum ending ending);
 

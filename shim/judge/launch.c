@@ -26,7 +26,7 @@ static int descriptor_of(ino_t inode)
     return -1;
 }
 
-static void gave(int fd, pid_t child, bool released)
+static void give(int fd, pid_t child, bool released)
 {
     struct connection *connection = table_find(fd);
     if (!connection)
@@ -51,7 +51,7 @@ void launch_after(pid_t child, bool released)
         ino_t inode = holder_socket(child, at);
         int fd = inode ? descriptor_of(inode) : -1;
         if (fd >= 0)
-            gave(fd, child, released);
+            give(fd, child, released);
     }
     pthread_setcancelstate(cancellation, NULL);
 }

@@ -72,23 +72,20 @@ static enum ending feasible(int fd, const struct connection *connection, enum en
 }
 
 /*
- * Armed, it is kept until all is delivered. Where that cannot be, an abort would destroy what the program has
- * written: then it ends as without us.
+ * Armed, it is kept until all is delivered. Where it cannot be kept, an abort would destroy what the peer has not
+ * acknowledged: then it ends as without us. If only the gap is not past, it is aborted.
  */
 static void flush(int fd, struct connection *connection)
 {
     if (config.flush.most > 0 && kept_unflushed(fd) > 0 &&
-        !keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)))
+        !keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)) && socket_unsent(fd) > 0)
         socket_disarm(fd, connection);
 }
 
 static void end(int fd, struct connection *connection, enum ending ending)
 {
-    const bool goes_on = socket_end(fd, connection, ending);
-    if (goes_on && ending == ENDING_LINGER)
+    if (socket_end(fd, connection, ending) && ending == ENDING_LINGER)
         keep_linger(fd, connection);
-    else if (goes_on && ending == ENDING_FLUSH_RST)
-        flush(fd, connection);
 }
 
 static void judge(int fd, struct connection *connection, enum event event)
@@ -97,6 +94,8 @@ static void judge(int fd, struct connection *connection, enum event event)
     if (ending != ENDING_KEEP)
         record_ending(fd, event, ending);
     end(fd, connection, ending);
+    if (ending == ENDING_FLUSH_RST)
+        flush(fd, connection);
 }
 
 /* What we ask and write must not become a point at which the program's thread can be cancelled (pthreads(7)). */
@@ -202,8 +201,7 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
         if (!ownership_gives_up(fd, connection))
             return false;
         *ending = feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
-        if (socket_end(fd, connection, *ending) && *ending == ENDING_LINGER)
-            keep_linger(fd, connection);
+        end(fd, connection, *ending);
     }
     if (*ending == ENDING_FLUSH_RST)
         flush_mark(fd, connection);
