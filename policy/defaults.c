@@ -12,7 +12,6 @@ const struct setting settings[SETTINGS] = {
 const struct policy policy_default = {
     .rules = {{.endings.of = {[EVENT_UNWIND] = ENDING_FLUSH_RST,
                               [EVENT_EXIT_ERROR] = ENDING_FLUSH_RST,
-                              [EVENT_SESSION_ERROR] = ENDING_FLUSH_RST,
                               [EVENT_CRASH] = ENDING_FLUSH_RST}}},
     .rule_count = 1,
 };

@@ -63,7 +63,7 @@ enum {
 /* clang-format off */
 static const uint8_t preset_rows[PRESETS][EVENTS] = {
     /*                         close   unread  unwind  except. exit   exit-er. session stop   crash */
-    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  FLUSH,  AS_IS,  AS_IS, FLUSH,   FLUSH,  AS_IS, FLUSH},
+    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  FLUSH,  AS_IS,  AS_IS, FLUSH,   KEEP,   AS_IS, FLUSH},
     [ABORT_ON_UNREAD_DATA]  = {AS_IS,  FLUSH,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
     [ABORT_UNLESS_SHUTDOWN] = {FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH, FLUSH,   FLUSH,  FLUSH, FLUSH},
     [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,    FIN,   FIN  },
