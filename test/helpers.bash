@@ -11,6 +11,10 @@ bats_require_minimum_version 1.5.0
 bats_load_library bats-support
 bats_load_library bats-assert
 
+# The default policy, but what a session's bad status ends is aborted too: for tests that show by a fork child's status
+# who decides.
+SESSIONS_TOO='abort-on-crash, session-error=flush-rst'
+
 setup() {
     cd "$BATS_TEST_TMPDIR" || return
     started=()

@@ -187,7 +187,7 @@ END
 }
 
 @test "a request to stop that a process has handled is none to its fork child" {
-    serve accept write:Hello. on:TERM raise:TERM fork{ await_orphaned exit:3 } close exit:0
+    serve -p "$SESSIONS_TOO" accept write:Hello. on:TERM raise:TERM fork{ await_orphaned exit:3 } close exit:0
     peer_sees rst 6
 }
 

@@ -50,9 +50,13 @@ serving() {
     peer=second peer_sees fin 6
 }
 
-@test "inetd: a service that fails sends RST" {
+@test "inetd: a service that fails ends its session: FIN, or as session-error says" {
     answering 'exit 3'
-    peer_sees rst 6
+    peer_sees fin 6
+    stop_all
+    export TRUEFIN_POLICY=$SESSIONS_TOO
+    answering 'exit 3'
+    peer=second peer_sees rst 6
 }
 
 @test "inetd: SIGKILL of the service sends RST" {

@@ -167,9 +167,15 @@ cluster() {
     peer_sees fin 6
 }
 
-@test "node: a throw in a worker of a cluster sends RST" {
+# The master has accepted the connection, and has sent it to the worker.
+@test "node: a throw in a worker of a cluster ends a session: FIN, or as session-error says" {
     cluster 'throw new Error("in a worker")'
-    peer_sees rst 6
+    peer_sees fin 6
+    said node 'worker 1'
+    stop_all
+    export TRUEFIN_POLICY=$SESSIONS_TOO
+    cluster 'throw new Error("in a worker")'
+    peer=second peer_sees rst 6
     said node 'worker 1'
 }
 

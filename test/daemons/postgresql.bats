@@ -25,7 +25,7 @@ teardown() {
     stop_all
 }
 
-# postgresql [ENDING]: starts it; without an ENDING for session-error it is the recipe's. Sets $port.
+# postgresql [POLICY]: starts it; without a POLICY it is the recipe's. Sets $port.
 postgresql() {
     local version conf=$PWD/conf
     requires pg_ctlcluster psql
@@ -51,7 +51,7 @@ CONF
     : >pg_ident.conf
     cat >environment <<CONF
 LD_PRELOAD = '$library'
-TRUEFIN_POLICY = 'accepted: abort-on-crash, session-error=${1:-keep}'
+TRUEFIN_POLICY = 'accepted: ${1:-abort-on-crash}'
 CONF
     cd "$BATS_TEST_TMPDIR" || return
     chmod -R go+rX conf
@@ -96,8 +96,8 @@ in_mid_answer() {
     run -0 grep -a 'rejects connection' peer.got
 }
 
-@test "PostgreSQL: with the default policy a refused login ends in an RST" {
-    postgresql rst
+@test "PostgreSQL: with session-error=rst a refused login ends in an RST" {
+    postgresql "abort-on-crash, session-error=rst"
     login nobody
     peer_ended rst
 }

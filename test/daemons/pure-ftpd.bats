@@ -26,7 +26,7 @@ ftpd() {
     truncate -s 20M files/big
     printf 'joe:%s:8:8::%s/files/./::::::::::::\n' "$secret" "$PWD" >users
     "$root/bin/pure-pw" mkdb users.pdb -f users
-    launch ftpd -p "${1:-accepted: abort-on-crash, session-error=keep}" \
+    launch ftpd -p "${1:-accepted: abort-on-crash}" \
         "$root/sbin/pure-ftpd" -S "127.0.0.1,$port" -p "$data:$data" -l "puredb:$PWD/users.pdb" -u 1 -E -A -H \
         -g "$PWD/pid"
     await_listener
@@ -64,8 +64,8 @@ transfer() {
     assert_output --partial '221 Logout.'
 }
 
-@test "pure-ftpd: without session-error=keep QUIT sends RST, for the helper fails last" {
-    ftpd 'accepted: abort-on-crash'
+@test "pure-ftpd: with session-error=flush-rst QUIT sends RST after the answer, for the helper fails last" {
+    ftpd "accepted: $SESSIONS_TOO"
     session QUIT
     peer_ended rst
 }

@@ -10,7 +10,7 @@ rsyncd() {
     mkdir files
     echo Hello. >files/hello
     printf 'use chroot = no\nuid = 0\ngid = 0\n[files]\npath = %s/files\n' "$PWD" >rsyncd.conf
-    launch rsyncd -p 'accepted: abort-on-crash, session-error=keep' \
+    launch rsyncd -p 'accepted: abort-on-crash' \
         rsync --daemon --no-detach --address=127.0.0.1 --port="$port" --config="$PWD/rsyncd.conf"
     await_listener
 }

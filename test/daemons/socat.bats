@@ -88,10 +88,14 @@ answering() {
     ended socat exit 0
 }
 
-@test "socat,nofork: a program that it becomes and that fails sends RST" {
+@test "socat,nofork: a program that it becomes and that fails ends a session: FIN, or as session-error says" {
     answering 'exit 3'
     socat '' EXEC:./answer,nofork
-    peer_sees rst 6
+    peer_sees fin 6
+    ended socat exit 3
+    export TRUEFIN_POLICY=$SESSIONS_TOO
+    socat '' EXEC:./answer,nofork
+    peer=second peer_sees rst 6
     ended socat exit 3
 }
 

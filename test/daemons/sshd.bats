@@ -67,11 +67,11 @@ no_sandbox_death() {
     no_sandbox_death
 }
 
-# It calls that fatal, and exits 255.
-@test "sshd: a peer that says nothing and closes its side reads the greeting, then RST" {
+# It calls that fatal, and exits 255: the result of a session.
+@test "sshd: a peer that says nothing and closes its side reads the greeting, then FIN" {
     sshd
     connect_peer --half-close
-    peer_ended rst
+    peer_ended fin
     no_sandbox_death
 }
 

@@ -14,11 +14,11 @@ setup() {
 }
 
 @test "a text is shown in canonical form, with its table" {
-    run --separate-stderr "$POLICY" 'port = 80: crash=flush-rst,session-error=flush-rst,exit-error=flush-rst,unwind=flush-rst'
+    run --separate-stderr "$POLICY" 'port = 80: crash=flush-rst,session-error=keep,exit-error=flush-rst,unwind=flush-rst'
     assert_success
     assert_line -n 0 'port=80: abort-on-crash'
     assert_line -n 1 'match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash'
-    assert_line -n 2 'port=80   keep   keep    flush-rst  keep       keep  flush-rst   flush-rst      keep  flush-rst'
+    assert_line -n 2 'port=80   keep   keep    flush-rst  keep       keep  flush-rst   keep           keep  flush-rst'
     assert_line -n 3 'no match  keep   keep    keep       keep       keep  keep        keep           keep  keep'
     assert_equal "$stderr" ''
 }

@@ -67,24 +67,24 @@ static const struct {
     int line;
     const char *text, *row;
 } word_rows[] = {
-    {__LINE__, "abort-on-crash", "kkFkkFFkF"},
+    {__LINE__, "abort-on-crash", "kkFkkFkkF"},
     {__LINE__, "abort-on-unread-data", "kFkkkkkkk"},
     {__LINE__, "abort-unless-shutdown", "FFFFFFFFF"},
     {__LINE__, "always-fin", "llllfffff"},
     {__LINE__, "off", "kkkkkkkkk"},
     {__LINE__, "refuse-write-after-fin", "kkkkkkkkk"},
     {__LINE__, "always-fin, refuse-write-after-fin", "llllfffff"},
-    {__LINE__, settings[SETTING_POLICY].default_text, "kkFkkFFkF"},
+    {__LINE__, settings[SETTING_POLICY].default_text, "kkFkkFkkF"},
     /* later words override, and leave alone what they do not name */
-    {__LINE__, "abort-on-crash, abort-on-unread-data", "kFFkkFFkF"},
-    {__LINE__, "always-fin, abort-on-crash", "llFlfFFfF"},
+    {__LINE__, "abort-on-crash, abort-on-unread-data", "kFFkkFkkF"},
+    {__LINE__, "always-fin, abort-on-crash", "llFlfFkfF"},
     {__LINE__, "abort-on-crash, always-fin", "llllfffff"},
     {__LINE__, "abort-unless-shutdown,off", "kkkkkkkkk"},
-    {__LINE__, "abort-on-crash, exit-error=keep", "kkFkkkFkF"},
-    {__LINE__, "exit-error=keep, abort-on-crash", "kkFkkFFkF"},
-    {__LINE__, "session-error=fin, abort-on-crash", "kkFkkFFkF"},
+    {__LINE__, "abort-on-crash, exit-error=keep", "kkFkkkkkF"},
+    {__LINE__, "exit-error=keep, abort-on-crash", "kkFkkFkkF"},
+    {__LINE__, "session-error=fin, abort-on-crash", "kkFkkFkkF"},
     {__LINE__, "abort-on-crash, session-error=keep", "kkFkkFkkF"},
-    {__LINE__, "abort-on-crash, crash=rst", "kkFkkFFkr"},
+    {__LINE__, "abort-on-crash, crash=rst", "kkFkkFkkr"},
     {__LINE__, "crash=rst, crash=fin", "kkkkkkkkf"},
     /* blanks, comments, empty rules */
     {__LINE__, " \t off \t ", "kkkkkkkkk"},
@@ -263,8 +263,7 @@ static const struct {
     {__LINE__, "off", "off"},
     {__LINE__, "crash=keep", "off"},
     {__LINE__, "abort-on-crash", "abort-on-crash"},
-    {__LINE__, "crash=flush-rst,session-error=flush-rst,exit-error=flush-rst,unwind=flush-rst",
-     "abort-on-crash"},
+    {__LINE__, "crash=flush-rst,exit-error=flush-rst,unwind=flush-rst", "abort-on-crash"},
     {__LINE__, "crash=rst,exit-error=rst,unwind=rst", "unwind=rst, exit-error=rst, crash=rst"},
     {__LINE__, "abort-on-unread-data", "abort-on-unread-data"},
     {__LINE__, "unread=flush-rst", "abort-on-unread-data"},
@@ -276,7 +275,7 @@ static const struct {
     {__LINE__, "abort-on-crash,unwind=keep", "abort-on-crash, unwind=keep"},
     {__LINE__, "abort-on-crash,abort-on-unread-data", "abort-on-crash, unread=flush-rst"},
     {__LINE__, "always-fin,abort-on-crash",
-     "always-fin, unwind=flush-rst, exit-error=flush-rst, session-error=flush-rst, crash=flush-rst"},
+     "always-fin, unwind=flush-rst, exit-error=flush-rst, session-error=keep, crash=flush-rst"},
     {__LINE__, "abort-unless-shutdown,stop=fin,exit=fin", "abort-unless-shutdown, exit=fin, stop=fin"},
     {__LINE__, " off ;\n# x\n;off", "off; off"},
     {__LINE__, "refuse-write-after-fin", "refuse-write-after-fin"},
@@ -335,7 +334,7 @@ static const struct {
 } table_rows[] = {
     {__LINE__, "abort-on-crash",
      "match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash\n"
-     "any       keep   keep    flush-rst  keep       keep  flush-rst   flush-rst      keep  flush-rst\n"},
+     "any       keep   keep    flush-rst  keep       keep  flush-rst   keep           keep  flush-rst\n"},
     {__LINE__, "port=80 accepted: always-fin",
      "match             close   unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
      "port=80 accepted  linger  linger  linger  linger     fin   fin         fin            fin   fin\n"

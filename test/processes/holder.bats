@@ -5,6 +5,9 @@
 
 load ../daemons
 
+# The status of a fork child or of a service shows here who decides, so it must not be kept.
+export TRUEFIN_POLICY=$SESSIONS_TOO
+
 # Each way to be refused: a word for the test's output, and the command that makes it so.
 refusals() {
     # As it is, for comparison.

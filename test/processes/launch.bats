@@ -6,6 +6,9 @@
 
 load ../daemons
 
+# The status of a fork child or of a service shows here who decides, so it must not be kept.
+export TRUEFIN_POLICY=$SESSIONS_TOO
+
 # --- popen(3), system(3): helpers that have a copy by accident ---
 
 @test "popen and system change nothing for an orderly close" {
@@ -243,8 +246,8 @@ activated() {
     requires systemd-socket-activate
     free_port
     # It hands its environment on as far as it is told to.
-    launch activate systemd-socket-activate --accept -l "127.0.0.1:$port" -E LD_PRELOAD -E ASAN_OPTIONS -E TSAN_OPTIONS \
-        "$PROGRAMS/server" inherit:3 "$@"
+    launch activate systemd-socket-activate --accept -l "127.0.0.1:$port" -E LD_PRELOAD -E TRUEFIN_POLICY \
+        -E ASAN_OPTIONS -E TSAN_OPTIONS "$PROGRAMS/server" inherit:3 "$@"
     await_listener
 }
 

@@ -5,6 +5,9 @@
 
 load ../helpers
 
+# The status of a fork child or of a service shows here who decides, so it must not be kept.
+export TRUEFIN_POLICY=$SESSIONS_TOO
+
 # endings COUNT [AT_ONCE]: so many peers, eight at once, and how many saw what.
 endings() {
     seq "$1" | xargs -P "${2:-8}" -I{} "$PEER" --timeout 20s 127.0.0.1 "$port" | sort | uniq -c | sed 's/^ *//'

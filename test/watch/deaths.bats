@@ -179,11 +179,11 @@ ROWS
 }
 
 @test "a connection passed as LISTEN_FDS is the new program's own; another one above 2 is not" {
-    watch_static -- accept write:Hello. as_listen_fd "exec:$PROGRAMS/server-static inherit:3 exit:3"
+    watch_static -p "$SESSIONS_TOO" -- accept write:Hello. as_listen_fd "exec:$PROGRAMS/server-static inherit:3 exit:3"
     peer_sees rst 6
-    watch_static -- accept write:Hello. onto:7 "exec:$PROGRAMS/server-static inherit:7 exit:3"
+    watch_static -p "$SESSIONS_TOO" -- accept write:Hello. onto:7 "exec:$PROGRAMS/server-static inherit:7 exit:3"
     peer_sees fin 6
-    watch_static -- accept write:Hello. onto:0 "exec:$PROGRAMS/server-static inherit:0 exit:3"
+    watch_static -p "$SESSIONS_TOO" -- accept write:Hello. onto:0 "exec:$PROGRAMS/server-static inherit:0 exit:3"
     peer_sees rst 6
 }
 

@@ -181,7 +181,8 @@ END
     while IFS='|' read -r death ending; do
         # Killed only once the parent has closed its copy.
         # shellcheck disable=SC2086  # words
-        watch_static -- accept write:Hello. fork{ on:USR1:nothing pause $death } close say:closed wait accept
+        watch_static -p "$SESSIONS_TOO" -- accept write:Hello. fork{ on:USR1:nothing pause $death } close say:closed \
+            wait accept
         connect_peer
         server_said ready
         server_said closed
@@ -289,7 +290,7 @@ END
     local operations ending name rows=0
     while IFS='|' read -r operations ending name; do
         # shellcheck disable=SC2086  # words
-        watched server --watch -- "$PROGRAMS/server" accept write:Hello. $operations
+        watched server --watch -p "$SESSIONS_TOO" -- "$PROGRAMS/server" accept write:Hello. $operations
         find_port server
         connect_peer
         if [[ $name ]]; then
