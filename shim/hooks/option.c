@@ -55,21 +55,37 @@ HOOK int listen(int fd, int backlog)
     return option_after_listen(fd, armed, real(listen)(fd, backlog));
 }
 
-int option_after_shutdown(int fd, int how, int result)
+/* The connection whose sending side shutdown(FD, HOW) is about to end, or has ended; NULL: none of ours. */
+static struct connection *sends_fin(int fd, int how)
 {
-    if (result != 0 || how == SHUT_RD)
-        return result;
-    struct connection *connection = ours(fd);
-    if (connection && connection->kind == KIND_CONNECTION && ownership_is_ours(connection)) {
-        atomic_fetch_or(&connection->flags, FLAG_SHUT);
+    struct connection *connection = how == SHUT_RD ? NULL : ours(fd);
+    return connection && connection->kind == KIND_CONNECTION && ownership_is_ours(connection) ? connection
+                                                                                              : NULL;
+}
+
+bool option_before_shutdown(int fd, int how)
+{
+    struct connection *connection = sends_fin(fd, how);
+    bool armed = connection && (atomic_load(&connection->flags) & FLAG_ARMED);
+    if (armed)
         socket_disarm(fd, connection);
-    }
+    return armed;
+}
+
+int option_after_shutdown(int fd, int how, bool armed, int result)
+{
+    struct connection *connection = sends_fin(fd, how);
+    if (connection && result == 0)
+        atomic_fetch_or(&connection->flags, FLAG_SHUT);
+    else if (connection && armed)
+        socket_arm(fd, connection);
     return result;
 }
 
 HOOK int shutdown(int fd, int how)
 {
-    return option_after_shutdown(fd, how, real(shutdown)(fd, how));
+    bool armed = option_before_shutdown(fd, how);
+    return option_after_shutdown(fd, how, armed, real(shutdown)(fd, how));
 }
 
 /*

@@ -12,13 +12,15 @@
  *
  *     listen      FD is disarmed before it: what a listener accepts would inherit that, whoever accepts it.
  *                 True if it was armed; a listen(2) that fails changes nothing.
- *     shutdown    the kernel has sent the FIN, which says that all was well. No crash may reset the connection now.
+ *     shutdown    FD is disarmed before it, for the FIN says that all was well: a peer that has it may kill the
+ *                 program before the call returns. True if it was armed; a shutdown(2) that fails changes nothing.
  *     setsockopt  SO_LINGER is remembered as the kernel took it, and what was armed is armed again.
  *     getsockopt  the program reads of SO_LINGER what it set, not what we did.
  */
 bool option_before_listen(int fd);
 int option_after_listen(int fd, bool armed, int result);
-int option_after_shutdown(int fd, int how, int result);
+bool option_before_shutdown(int fd, int how);
+int option_after_shutdown(int fd, int how, bool armed, int result);
 int option_after_set(int fd, int level, int option, const void *value, int result);
 int option_after_get(int fd, int level, int option, void *value, socklen_t *size, int result);
 

@@ -144,6 +144,12 @@ static long listens(long number, const long a[ARGUMENTS])
     return option_after_listen((int)a[0], armed, (int)pass(number, a));
 }
 
+static long shuts_down(long number, const long a[ARGUMENTS])
+{
+    bool armed = option_before_shutdown((int)a[0], (int)a[1]);
+    return option_after_shutdown((int)a[0], (int)a[1], armed, (int)pass(number, a));
+}
+
 static long descriptor_call(long number, const long a[ARGUMENTS])
 {
     const int fd = (int)a[0];
@@ -188,7 +194,7 @@ static long socket_call(long number, const long a[ARGUMENTS])
     case SYS_listen:
         return listens(number, a);
     case SYS_shutdown:
-        return option_after_shutdown(fd, (int)a[1], (int)pass(number, a));
+        return shuts_down(number, a);
     case SYS_setsockopt:
         return option_after_set(fd, (int)a[1], (int)a[2], (void *)a[3], (int)pass(number, a));
     case SYS_getsockopt:

@@ -165,6 +165,12 @@ except ConnectionResetError:
     behind_fin KILL
 }
 
+@test "nothing comes behind the FIN of a shutdown when the program is killed before the call has returned" {
+    local LIBTRUEFIN=$LIBTRUEFIN:$PROGRAMS/long-shutdown.so
+    serve accept write:Hello. shutdown_wr
+    behind_fin KILL
+}
+
 @test "nothing comes behind the FIN of a shutdown when the program closes under abort-unless-shutdown" {
     serve -p abort-unless-shutdown block:USR1 accept write:Hello. shutdown_wr sigwait:USR1 close exit:0
     behind_fin USR1
