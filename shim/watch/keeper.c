@@ -92,11 +92,24 @@ static bool put(int fd)
     return true;
 }
 
+/* What the program has set, and what would still be felt: a close that waits, a late wake-up, its SIGIO (socket(7)). */
+static void make_ours(int fd)
+{
+    const struct linger off = {0};
+    const int one = 1;
+    const int flags = fcntl(fd, F_GETFL);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
+    if (flags > 0 && (flags & O_ASYNC))
+        fcntl(fd, F_SETFL, flags & ~O_ASYNC);
+}
+
 bool keeper_discard(int fd)
 {
     const int copy = take(fd);
     if (copy < 0)
         return false;
+    make_ours(copy);
     kept_discard(&all.at[copy].kept);
     return put(copy) && shutdown(copy, SHUT_WR) == 0;
 }
