@@ -44,7 +44,8 @@ async def attached(watcher):
     return await wrong()
 
 print("default", asyncio.run(wrong()), flush=True)
-for name in "PidfdChildWatcher", "SafeChildWatcher", "FastChildWatcher", "MultiLoopChildWatcher", "ThreadedChildWatcher":
+# MultiLoopChildWatcher is left out: it loses a status itself now and then, without truefin, too.
+for name in "PidfdChildWatcher", "SafeChildWatcher", "FastChildWatcher", "ThreadedChildWatcher":
     kind = getattr(asyncio, name, None)
     if kind is None or not hasattr(asyncio, "set_child_watcher"):
         continue
