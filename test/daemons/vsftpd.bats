@@ -102,7 +102,7 @@ transfer() {
 # The other holder has the control connection by a fork, and exits 1 when its child has died: a session's status. Under
 # the default policy the ending depends on who closes last, for the child may still be armed and dying then.
 @test "vsftpd: SIGKILL of the serving child sends RST on the control connection under session-error=flush-rst" {
-    export TRUEFIN_POLICY=$SESSIONS_TOO
+    local -a policy=(-p "$SESSIONS_TOO")
     vsftpd
     session
     find_session
@@ -111,7 +111,7 @@ transfer() {
 }
 
 @test "vsftpd: SIGTERM to the daemon leaves a session alone" {
-    export TRUEFIN_POLICY=$SESSIONS_TOO
+    local -a policy=(-p "$SESSIONS_TOO")
     vsftpd
     transfer big --read-bytes 1000
     kill -TERM "$(pid_of vsftpd)"
@@ -122,7 +122,7 @@ transfer() {
 }
 
 @test "vsftpd: SIGKILL of the daemon leaves a session alone" {
-    export TRUEFIN_POLICY=$SESSIONS_TOO
+    local -a policy=(-p "$SESSIONS_TOO")
     vsftpd
     transfer big
     kill -KILL "$(pid_of vsftpd)"
