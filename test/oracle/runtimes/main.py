@@ -10,9 +10,9 @@ import tempfile
 import table
 from measure import cell
 from runtimes import HERE, RUNTIMES
-from ways import GENERATIONS, POLICIES, WAYS
+from ways import GENERATIONS, POLICIES, SESSION_POLICY, WAYS, policies_of
 
-QUICK_POLICIES = ["none", "abort-on-crash"]
+QUICK_POLICIES = ["none", "abort-on-crash", SESSION_POLICY]
 
 
 def arguments():
@@ -69,12 +69,12 @@ def measure(options, runtimes, policies, ways, work):
             shutil.rmtree(directory, ignore_errors=True)
         return (*runtime.key, policy, way), verdict
 
-    jobs = [(r, p, w) for r in runtimes for p in policies for w in ways]
+    jobs = [(r, p, w) for r in runtimes for p in policies_of(r.name, policies) for w in ways]
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         cells = {}
         for number, (key, verdict) in enumerate(pool.map(one, jobs), 1):
             cells[key] = verdict
-            if number % (len(policies) * len(ways)) == 0:
+            if number == len(jobs) or jobs[number][0] is not jobs[number - 1][0]:
                 print("runtimes: %s, %s has run" % key[:2], file=sys.stderr, flush=True)
     if options.check:
         check_again(one, jobs, cells)
@@ -109,8 +109,8 @@ def merged(versions, cells):
     cells = {**old_cells, **{key: v for key, v in cells.items() if key[:2] not in failed}}
     keys = [(r.name, g) for r in RUNTIMES for g in r.generations()]
     missing, keys = [key for key in keys if key not in versions], [key for key in keys if key in versions]
-    return ({key: versions[key] for key in keys},
-            {(*key, p, w): cells[(*key, p, w)] for key in keys for p in POLICIES for w in WAYS}, missing)
+    wanted = [(*key, p, w) for key in keys for p in policies_of(key[0], POLICIES) for w in WAYS]
+    return {key: versions[key] for key in keys}, {key: cells[key] for key in wanted}, missing
 
 
 def write(options, versions, cells):
@@ -160,7 +160,7 @@ def main():
     if options.check:
         good = compare(cells) and good
     if options.write:
-        if len(cells) != len(runtimes) * len(POLICIES) * len(WAYS):
+        if set(policies) != set(POLICIES) or set(ways) != set(WAYS):
             sys.exit("runtimes: --write needs all policies and ways")
         versions, cells, missing = merged(versions, cells)
         table.save(versions, cells)

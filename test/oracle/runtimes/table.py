@@ -4,7 +4,7 @@ import fnmatch
 import html
 import os
 
-from ways import GENERATIONS, NO_POLICY, POLICIES, WAYS, promise
+from ways import GENERATIONS, NO_POLICY, POLICIES, WAYS, policies_of, promise
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEASURED = os.path.join(HERE, "measured.txt")
@@ -24,12 +24,13 @@ KINDS = {
 FAILED = ("#ff00ff", "35", "could not be measured")
 
 
-def kind(policy, way, verdict):
-    return KINDS.get((verdict, verdict in ("open", "-") or verdict == promise(policy, way)), FAILED)
+def kind(policy, runtime, way, verdict):
+    kept = verdict in ("open", "-") or verdict == promise(policy, runtime, way)
+    return KINDS.get((verdict, kept), FAILED)
 
 
-def differs(policy, way, verdict):
-    return verdict in ("fin", "rst", "either") and verdict != promise(policy, way)
+def differs(policy, runtime, way, verdict):
+    return verdict in ("fin", "rst", "either") and verdict != promise(policy, runtime, way)
 
 
 def load(path=MEASURED):
@@ -76,7 +77,7 @@ def unexplained(cells):
     """Keys of cells that are neither as promised nor explained."""
     explained = explanations(EXPLAINED)
     return [key for key, verdict in cells.items()
-            if differs(key[2], key[3], verdict) and explanation(explained, key[2], key[0], key[3]) is None]
+            if differs(key[2], key[0], key[3], verdict) and explanation(explained, key[2], key[0], key[3]) is None]
 
 
 def by_generation(cells, runtime, policy, way):
@@ -100,11 +101,14 @@ def on_terminal(versions, policies, cells, coloured):
         yield policy
         yield " " * width + " ".join("%-9s" % w for w in WAYS)
         for key, name in names.items():
+            if not policies_of(key[0], [policy]):
+                continue
             row = []
             for way in WAYS:
                 verdict = cells.get((*key, policy, way), "-")
-                text = "%-9s" % (verdict + ("!" if differs(policy, way, verdict) else ""))
-                row.append("\x1b[%sm%s\x1b[0m" % (kind(policy, way, verdict)[1], text) if coloured else text)
+                text = "%-9s" % (verdict + ("!" if differs(policy, key[0], way, verdict) else ""))
+                colour = kind(policy, key[0], way, verdict)[1]
+                row.append("\x1b[%sm%s\x1b[0m" % (colour, text) if coloured else text)
             yield ("%-*s" % (width, name) + " ".join(row)).rstrip()
 
 
@@ -125,7 +129,7 @@ def cell_text(cells, policy, runtime, way, promises, differences):
     verdicts, texts = by_generation(cells, runtime, policy, way), []
     for verdict in verdicts[:1] if len(set(verdicts)) == 1 else verdicts:
         text = {"open": "open", "either": "FIN or RST"}.get(verdict, verdict.upper())
-        if differs(policy, way, verdict):
+        if differs(policy, runtime, way, verdict):
             text = "**%s** (%d)" % (text, promises.number(policy, runtime, way))
         texts.append(text)
     if len(texts) > 1:
@@ -146,7 +150,7 @@ def as_page(versions, cells):
         yield ""
         yield "| runtime | " + " | ".join(WAYS) + " |"
         yield "|---|" + "---|" * len(WAYS)
-        for runtime in runtimes:
+        for runtime in (r for r in runtimes if policies_of(r, [policy])):
             row = [cell_text(cells, policy, runtime, way, promises, differences) for way in WAYS]
             yield "| %s | %s |" % (runtime, " | ".join(row))
     yield ""
@@ -183,7 +187,7 @@ def panel(policy, runtimes, cells, left, top):
             for place, verdict in enumerate(verdicts):
                 x = left + column * CELL + 1 + place * wide
                 yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>' % (
-                    x, y + 1, wide, ROW - 2, kind(policy, way, verdict)[0])
+                    x, y + 1, wide, ROW - 2, kind(policy, runtime, way, verdict)[0])
                 text = {"-": "", "open": "open", "either": "F/R"}.get(verdict, verdict.upper())
                 yield '<text x="%d" y="%d" class="%s">%s</text>' % (
                     x + wide // 2, y + 14, "cell" if len(verdicts) == 1 else "half", text)

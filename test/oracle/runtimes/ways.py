@@ -21,13 +21,24 @@ SIGNALS = {"term": "SIGTERM", "int": "SIGINT", "kill": "SIGKILL"}
 GENERATIONS = ["Debian 12", "current"]
 
 NO_POLICY = "none"
-POLICIES = [NO_POLICY, "abort-on-crash", "abort-on-unread-data", "abort-unless-shutdown", "always-fin"]
+SESSION_POLICY = "abort-on-crash, session-error=flush-rst"
+POLICIES = [NO_POLICY, "abort-on-crash", SESSION_POLICY, "abort-on-unread-data", "abort-unless-shutdown", "always-fin"]
 
 ORDERLY = ("close", "drop", "exit-0", "term", "int")
 
+# Runtimes whose server another process has given the connection, and the ways in which it ends with a bad status there.
+SESSIONS = {"sh under socat": ("exit-3", "return", "exception", "stack")}
 
-def promise(policy, way):
+
+def policies_of(runtime, policies):
+    """Those of these policies that this runtime is measured under: what a session gets matters to sessions only."""
+    return [p for p in policies if p != SESSION_POLICY or runtime in SESSIONS]
+
+
+def promise(policy, runtime, way):
     """"fin" or "rst"."""
     if policy == "abort-unless-shutdown":
         return "rst"
-    return "rst" if policy == "abort-on-crash" and way not in ORDERLY else "fin"
+    if policy == "abort-on-crash" and way in SESSIONS.get(runtime, ()):
+        return "fin"
+    return "rst" if policy in ("abort-on-crash", SESSION_POLICY) and way not in ORDERLY else "fin"
