@@ -379,10 +379,11 @@ void ownership_takes_over(struct connection *connection)
 {
     if (connection->depth == NOBODY)
         atomic_fetch_sub(&self.disowned, 1);
-    else if (!ownership_is_ours(connection))
+    /* Who sent it may have been this process, or the parent that its record was copied from: all were given it. */
+    if (!ownership_is_ours(connection)) {
         atomic_fetch_or(&connection->flags, FLAG_GIVEN);
-    if (!ownership_is_ours(connection))
         atomic_fetch_add(&self.connections, 1);
+    }
     connection->depth = self.depth;
     connection->claims = 0;
     atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_LEFT);
