@@ -4,7 +4,8 @@
 
 load ../helpers
 
-COUNT=500 # trees per run, 2,000 in all
+COUNT=500 # trees per policy and without the shim, 2,000 in all
+HALF=$((COUNT / 2))
 
 # run_trees ARGUMENT...: a failure prints the seed, the shortest tree that still fails, what was expected and seen.
 run_trees() {
@@ -17,8 +18,12 @@ run_trees() {
     run_trees --seed 1 --count "$COUNT" --no-shim
 }
 
-@test "peers of $COUNT trees see what the rules say under abort-on-crash" {
-    run_trees --seed 10001 --count "$COUNT" --policy abort-on-crash
+@test "peers of $HALF trees see what the rules say under abort-on-crash" {
+    run_trees --seed 10001 --count "$HALF" --policy abort-on-crash
+}
+
+@test "peers of $HALF trees see what the rules say when a session's bad status aborts, too" {
+    run_trees --seed 10251 --count "$HALF" --policy abort-on-crash,session-error=flush-rst
 }
 
 @test "peers of $COUNT trees see what the rules say under always-fin" {

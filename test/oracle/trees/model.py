@@ -67,6 +67,9 @@ Decisions where the sentences leave a case open, marked in the code by their num
       (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
   D20 "if it crashed before the superserver closed its copy, that close is its crash": who took the connection up by exec and
       was killed by a signal before its parent closes, and has not been waited for, decides.
+  D21 A bad status is `session-error` in a process that a fork gave the connection, that execed with it at 0, 1, 2 (whoever
+      got it before), or that received it in a message: also its own message, if the process had got it itself. In one that is
+      still a holder a message changes nothing.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -74,7 +77,8 @@ STOP_SIGNALS = {"TERM", "INT", "HUP"}
 SIGNALS = {"HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "ABRT": 6, "FPE": 8, "KILL": 9, "USR1": 10, "SEGV": 11,
            "USR2": 12, "ALRM": 14, "TERM": 15}
 
-EVENTS = ("close", "unread", "exit", "exit-error", "stop", "crash")
+EVENTS = ("close", "unread", "exit", "exit-error", "session-error", "stop", "crash")
+ABORTS = ("flush-rst", "rst")
 
 
 def _policy(**endings):
@@ -85,10 +89,12 @@ def _policy(**endings):
 
 POLICIES = {
     "off": _policy(),
-    "abort-on-crash": _policy(crash="rst", exit_error="rst"),
-    "abort-on-unread-data": _policy(unread="rst"),
-    "abort-unless-shutdown": dict.fromkeys(EVENTS, "rst"),
-    "always-fin": _policy(close="fin", unread="fin", exit="fin", exit_error="fin", stop="fin", crash="fin"),
+    "abort-on-crash": _policy(crash="flush-rst", exit_error="flush-rst"),
+    # Here a failing fork child tells whose the connection is; under the preset it ends as without the shim.
+    "abort-on-crash,session-error=flush-rst": _policy(crash="flush-rst", exit_error="flush-rst", session_error="flush-rst"),
+    "abort-on-unread-data": _policy(unread="flush-rst"),
+    "abort-unless-shutdown": dict.fromkeys(EVENTS, "flush-rst"),
+    "always-fin": dict.fromkeys(EVENTS, "fin"),  # `linger` ends for the peer as `fin` does
 }
 
 LISTENER, LAST_TREE = 890, 889
@@ -109,6 +115,7 @@ class Connection:
         self.strangers = False   # D17
         self.settled = False     # the driver has seen its end
         self.heirs = set()       # processes that a fork gave it to
+        self.given = set()       # D21: processes that another one gave it to
         self.by_exec = {FLIGHT}  # processes that took it up by an exec, or from a message
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
@@ -196,9 +203,11 @@ class World:
             return
         if event == "close" and c.unread:
             event = "unread"
+        if event == "exit-error" and p.name in c.given:
+            event = "session-error"                                     # D21
         if event in ("close", "unread"):
             event = next((e for q, e in c.killed if q.parent == p.name and not q.reaped), event)   # D20
-        ending = self.policy[event]
+        ending = "rst" if self.policy[event] in ABORTS else self.policy[event]
         c.decision = ending
         unread = c.unread
         if ending == "fin" and caught:
@@ -215,7 +224,7 @@ class World:
             c.decision = "either"                                       # D14
 
     def out_of_sight(self):
-        return "either" if self.policy["close"] == "rst" else "keep"    # D13
+        return "either" if self.policy["close"] in ABORTS else "keep"   # D13
 
     def release(self, c, name):
         """The holder's copy has left our sight."""
@@ -231,6 +240,7 @@ class World:
                 place = c.chain.index(p.name) + 1
                 c.chain[place:] = [q.name] + [n for n in c.chain[place:] if n not in c.heirs or n in c.by_exec]
                 c.heirs.add(q.name)
+                c.given.add(q.name)                                     # D21
                 c.strangers |= bool(set(c.chain[:place]) & c.by_exec - {p.name} or set(c.chain[place:]) & c.by_exec)  # D17
                 if c is p.last:
                     q.last = c                                          # D2
@@ -250,6 +260,7 @@ class World:
                     c.strangers |= bool(c.chain and not known) or c.decision in ("rst", "either")   # D17
                     c.chain.append(p.name)                              # D4
                 c.by_exec.add(p.name)
+                c.given.add(p.name)                                     # D21
                 c.strangers |= c.chain[-1] != p.name                    # D18
                 c.decision = None
                 c.disarmed = program not in LOADS_US                    # D8
@@ -489,6 +500,7 @@ class World:
         else:
             c.chain[place] = p.name
             c.by_exec.add(p.name)
+            c.given.add(p.name)                                         # D21
         p.last = c                                                      # D1
 
     def do_fork(self, p, name, how):
@@ -586,6 +598,7 @@ class World:
                 continue                                                # it leaves before p does
             c.strangers = True                                          # D17
             c.chain.append(shell.name)                                  # D4
+            c.given.add(shell.name)                                     # D21
             c.decision = None
             self.leave(c, shell, {"exit 0": "exit", "exit 3": "exit-error"}.get(" ".join(words), "crash"),
                        caught=words[0] == "exit")
