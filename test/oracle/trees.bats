@@ -4,7 +4,7 @@
 
 load ../helpers
 
-COUNT=500 # trees per policy and without the shim, 2,000 in all
+COUNT=500 # trees per run, or half of that where much is waited for: 2,000 in all
 HALF=$((COUNT / 2))
 
 # run_trees ARGUMENT...: a failure prints the seed, the shortest tree that still fails, what was expected and seen.
@@ -18,20 +18,20 @@ run_trees() {
     run_trees --seed 1 --count "$COUNT" --no-shim
 }
 
-@test "peers of $HALF trees see what the rules say under abort-on-crash" {
-    run_trees --seed 10001 --count "$HALF" --policy abort-on-crash
+@test "peers of $COUNT trees see what the rules say under abort-on-crash" {
+    run_trees --seed 10001 --count "$COUNT" --policy abort-on-crash
 }
 
 @test "peers of $HALF trees see what the rules say when a session's bad status aborts, too" {
-    run_trees --seed 10251 --count "$HALF" --policy abort-on-crash,session-error=flush-rst
+    run_trees --seed 11001 --count "$HALF" --policy abort-on-crash,session-error=flush-rst
 }
 
 @test "peers of $COUNT trees see what the rules say under always-fin" {
     run_trees --seed 20001 --count "$COUNT" --policy always-fin
 }
 
-@test "peers of $COUNT trees see what the rules say under abort-unless-shutdown" {
-    run_trees --seed 30001 --count "$COUNT" --policy abort-unless-shutdown
+@test "peers of $HALF trees see what the rules say under abort-unless-shutdown" {
+    run_trees --seed 30001 --count "$HALF" --policy abort-unless-shutdown
 }
 
 @test "trees that once failed" {

@@ -16,6 +16,8 @@ import time
 from model import LAST_TREE, LISTENER, World
 
 PATIENCE = 5.0
+SHORT = 0.003  # seconds that a process may wait for its peers before these begin to read
+SMALL = 16384  # bytes: the peers' receive buffer, less than what is written
 MAIL_OUT, MAIL_IN, NOTHING = 891, 892, 893  # as in agent.c
 PR_SET_CHILD_SUBREAPER = 36
 ABORT = struct.pack("ii", 1, 0)  # linger zero: the driver's own sockets leave nothing behind
@@ -34,11 +36,20 @@ class Peer:
 
     def __init__(self, sock):
         self.sock = sock
+        self.late = False  # reads nothing before the connection's end has begun
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABORT)
         self.seen = None
         self.bytes = 0
-        self.written = 0  # by the tree
+
+    def ended_early(self):
+        """What can be seen of an end without reading: None, "FIN" or "RST"."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        events = dict(poll.poll(0)).get(self.sock.fileno(), 0)
+        if events & (select.POLLERR | select.POLLHUP):
+            return "RST"
+        return "FIN" if events & select.POLLRDHUP else None
 
     def look(self):
         """Reads all that is there."""
@@ -82,7 +93,8 @@ class Driver:
                             "TREES_STATIC": agent + "-static", "TREES_SCRIPT": agent + "-script"}
         self.environment.update((name, value) for name, value in os.environ.items() if name.endswith("SAN_OPTIONS"))
         if shim:
-            self.environment["TRUEFIN_POLICY"] = policy
+            # Time to wait on a busy machine, and little to wait for on any.
+            self.environment.update(TRUEFIN_POLICY=policy, TRUEFIN_FLUSH_AT_EXIT="4s", TRUEFIN_FLUSH_GAP="5ms")
         # A sanitizer's library comes first, and the one that makes forks slow stands behind the shim.
         libraries = [os.environ.get("SANITIZER_PRELOAD"), shim, agent + "-slow-fork.so"]
         self.environment["LD_PRELOAD"] = ":".join(filter(None, libraries))
@@ -90,6 +102,7 @@ class Driver:
     @staticmethod
     def listen():
         sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)  # of what it accepts
         sock.bind(("127.0.0.1", 0))
         sock.listen(16)
         return sock
@@ -142,6 +155,7 @@ class Driver:
         world = self.world
         if step[0] == "accept":
             sock = socket.socket()
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
             sock.connect(self.listener.getsockname())
             self.peers[step[2]] = Peer(sock)
         if step[0] == "send-by-peer":
@@ -163,8 +177,10 @@ class Driver:
         self.wait_for(channel if world.expect is not False else None, world.ready, world.dead)
         if step[0] == "connect":
             self.peers[step[2]] = Peer(self.target.accept()[0])
-        if step[0] == "write":
-            self.written(world.holding(world.processes[step[1]], step[2]).name, int(step[3]))
+        if step[0] in ("write", "fill"):
+            name = world.holding(world.processes[step[1]], step[2]).name
+            self.peers[name].late |= step[0] == "fill"
+            self.written(name)
 
     def wait_for(self, channel=None, ready=None, dead=None):
         """Until the answer is there, the new process has called back, and the dead one is dead."""
@@ -178,12 +194,17 @@ class Driver:
             waits[self.pidfds[dead]] = "dead"
         for fd in waits:
             poll.register(fd, select.POLLIN)
-        watched = {peer.sock.fileno(): peer for peer in self.peers.values() if peer.seen is None}
-        if self.answer_fin:
-            for fd in watched:
-                poll.register(fd, select.POLLIN)
+        watched = {peer.sock.fileno(): peer for name, peer in self.peers.items()
+                   if peer.seen is None and self.world.connections[name].is_ending()}
+        patience = SHORT if watched else PATIENCE
         while waits:
-            events = poll.poll(PATIENCE * 1000)
+            events = poll.poll(patience * 1000)
+            if not events and patience == SHORT:
+                # What ends waits until the peers have read all, or for their FIN.
+                for fd in watched:
+                    poll.register(fd, select.POLLIN)
+                patience = PATIENCE
+                continue
             if not events:
                 raise Failure("hang", " and ".join(waits.values()), "nothing in %g seconds" % PATIENCE)
             for fd, _ in events:
@@ -237,16 +258,18 @@ class Driver:
             if status & 0xff7f != expected:
                 raise Failure("status", expected, status)
 
-    def written(self, name, count):
-        peer = self.peers[name]
-        peer.written = goal = peer.written + count
+    def written(self, name):
+        """Reads what was written, but for a late peer whose connection is not ending."""
+        peer, c = self.peers[name], self.world.connections[name]
+        if peer.late and not c.is_ending():
+            return
         deadline = time.monotonic() + PATIENCE
-        while peer.bytes < goal and not peer.seen and time.monotonic() < deadline:
+        while peer.bytes < c.written and not peer.seen and time.monotonic() < deadline:
             self.look(peer)
-            if peer.bytes < goal:
+            if peer.bytes < c.written and not peer.seen:
                 select.select([peer.sock], [], [], 0.1)
-        if peer.bytes != goal:
-            raise Failure("bytes", "%s: %d bytes" % (name, goal), "%d" % peer.bytes)
+        if peer.bytes > c.written or (peer.bytes < c.written and (peer.seen != "RST" or c.delivers or not c.ended)):
+            raise Failure("bytes", "%s: %d bytes" % (name, c.written), "%d, then %s" % (peer.bytes, peer.seen or "nothing"))
 
     def look(self, peer):
         peer.look()
@@ -262,6 +285,11 @@ class Driver:
         for name, peer in self.peers.items():
             c = self.world.connections[name]
             allowed = c.allowed()
+            if peer.late and not c.is_ending():
+                early = peer.ended_early()
+                if early:
+                    raise Failure("ending", "%s: still open" % name, early)
+                continue
             if peer.seen is None:
                 self.look(peer)
             if peer.seen is None and (c.ended or c.shut):
@@ -270,10 +298,13 @@ class Driver:
                     select.select([peer.sock], [], [], 0.1)
                     self.look(peer)
             if peer.seen is None and not c.ended and not c.shut:
+                self.written(name)
                 continue
             if peer.seen not in allowed and not c.settled:
                 raise Failure("ending", "%s: %s" % (name, " or ".join(sorted(allowed)) or "still open"),
                               str(peer.seen or "still open"))
+            if not c.settled:
+                self.written(name)
             c.settled = True
 
     def clean_up(self):

@@ -14,7 +14,7 @@ MOST_PROCESSES, MOST_CONNECTIONS = 6, 5
 
 # How often each kind of step is tried.
 WEIGHTS = {
-    "accept": 12, "connect": 4, "send-by-peer": 4, "read": 3, "write": 6, "shutdown": 2, "dup": 5, "dup2": 6,
+    "accept": 12, "connect": 4, "send-by-peer": 4, "read": 3, "write": 5, "fill": 4, "shutdown": 2, "dup": 5, "dup2": 6,
     "close": 22, "closeall": 2, "send": 4, "recv": 4, "fork": 14, "overtake": 3, "launch": 5, "vfork-exit": 2, "exec": 5,
     "bad-exec": 2, "system": 1, "wait": 4, "end": 12,
 }
@@ -91,6 +91,8 @@ class Generator:
             return (p.name, fd)
         if kind == "write":
             return (p.name, fd, str(self.random.randrange(1, 3000)))
+        if kind == "fill":
+            return (p.name, fd, str(self.random.randrange(1, self.pick((3000, 60000, 400000)))))
         if kind in ("shutdown", "send"):
             return (p.name, fd)
         if kind == "dup":
@@ -112,6 +114,11 @@ class Generator:
             return ("die", p.name, "trap", "ILL")
         return ("die", p.name, self.pick(("raise", "kill")), signal)
 
+    def last_words(self, p):
+        """Often a process ends with something written that its peer has not read."""
+        words = self.random.random() < 0.3 and self.propose("fill", p)
+        return words and ("fill", *words)
+
     def add(self, step):
         if step and self.world.do(step):
             self.steps.append(step)
@@ -127,11 +134,13 @@ class Generator:
             kind = self.random.choices(kinds, weights)[0]
             if kind == "end":
                 if len(self.living()) > 1:
+                    self.add(self.last_words(p))
                     self.add(self.end(p))
                 continue
             words = self.propose(kind, p)
             self.add(words and (kind, *words))
         for p in self.random.sample(self.living(), len(self.living())):
+            self.add(self.last_words(p))
             self.add(self.end(p))
         return self.steps
 

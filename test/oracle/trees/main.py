@@ -151,7 +151,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--policy", default="abort-on-crash", choices=sorted(POLICIES))
     parser.add_argument("--no-shim", action="store_true", help="check the model's kernel alone")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--jobs", type=int, default=2 * os.cpu_count(), help="trees at once: much of their time they wait")
     parser.add_argument("--failures", type=int, default=1, help="different ones that each job reports before it stops")
     parser.add_argument("--show", action="store_true", help="print the steps of tree --seed, run nothing")
     parser.add_argument("--script", nargs="+", metavar="FILE", help="run the trees in these files instead")

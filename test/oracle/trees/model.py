@@ -70,6 +70,10 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D21 A bad status is `session-error` in a process that a fork gave the connection, that execed with it at 0, 1, 2 (whoever
       got it before), or that received it in a message: also its own message, if the process had got it itself. In one that is
       still a holder a message changes nothing.
+  D22 Bytes: all that was written arrives before a FIN, and before an RST that flush-rst makes where code of ours runs: a
+      close, an exit, a stop, abort(3), an exec that closes it. At any other crash the kernel aborts at once: at most what
+      was written arrives. The same holds where the kernel's rule for unread data makes the RST, and where D6 to D19 take
+      both endings.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -98,6 +102,7 @@ POLICIES = {
 }
 
 LISTENER, LAST_TREE = 890, 889
+MOST_WRITTEN = 1000000  # bytes on one connection: the kernel must take them though the peer reads nothing
 PROGRAMS = ("shim", "script", "static", "scrub", "replace")
 LOADS_US = {"shim", "script"}
 FLIGHT = "message"  # the holder's name while a descriptor is in a message
@@ -111,6 +116,8 @@ class Connection:
         self.disarmed = False    # D8: an outsider has or had it
         self.unread = 0
         self.shut = False
+        self.written = 0         # by all processes
+        self.delivers = False    # D22: all that was written arrives, also before an RST
         self.ended = False       # by the kernel's count
         self.strangers = False   # D17
         self.settled = False     # the driver has seen its end
@@ -120,6 +127,10 @@ class Connection:
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
         self.killed = []         # D20: (process, event) of those that took it up by an exec
+
+    def is_ending(self):
+        """Its end has begun: from now on the peer reads."""
+        return self.shut or self.ended or self.decision is not None
 
     def allowed(self):
         """What the peer may have read by now. Empty: it must still be open."""
@@ -186,8 +197,8 @@ class World:
         c.chain = [p.name] if self.policy else []
         p.last = c                                                      # D1
 
-    def leave(self, c, p, event, caught=True):
-        """p gives c up. caught: code of ours runs at it."""
+    def leave(self, c, p, event, caught=True, waits=True):
+        """p gives c up. caught: code of ours can drain it; waits: it can wait until all is delivered."""
         if not self.policy or p.name not in c.chain:
             return
         place = c.chain.index(p.name)
@@ -195,6 +206,7 @@ class World:
         if c.chain:
             c.strangers |= p.name in c.by_exec and (0 < place < len(c.chain) or p.parent not in c.chain)  # D18
             return
+        c.delivers = False
         if c.strangers:
             c.decision = "either"                                       # D17
             return
@@ -207,6 +219,7 @@ class World:
             event = "session-error"                                     # D21
         if event in ("close", "unread"):
             event = next((e for q, e in c.killed if q.parent == p.name and not q.reaped), event)   # D20
+        c.delivers = self.policy[event] == "flush-rst" and waits        # D22
         ending = "rst" if self.policy[event] in ABORTS else self.policy[event]
         c.decision = ending
         unread = c.unread
@@ -232,6 +245,7 @@ class World:
             c.chain.remove(name)
             if not c.chain:
                 c.decision = "either" if c.strangers else self.out_of_sight()  # D6, D17
+                c.delivers = False
 
     def give_by_fork(self, p, q):
         for c in q.connections():
@@ -322,11 +336,11 @@ class World:
             if c and not p.has(c):
                 self.leave(c, p, event)
 
-    def die(self, p, event, status, caught=True):
+    def die(self, p, event, status, caught=True, waits=True):
         for c in p.connections():
             if event in ("crash", "stop") and p.name in c.chain and p.name in c.by_exec:
                 c.killed.append((p, event))                             # D20
-            self.leave(c, p, event, caught)
+            self.leave(c, p, event, caught, waits)
         p.alive, p.status = False, status
         for child in p.children:
             self.processes[child].parent = None
@@ -403,10 +417,13 @@ class World:
 
     def do_write(self, p, fd, count):
         c = self.holding(p, fd)
-        if not c or c.shut or c.decision:
+        if not c or c.shut or c.decision or c.written + int(count) > MOST_WRITTEN:
             return False
+        c.written += int(count)
         self.tell(p, "write", p.names[fd], count)
         self.expect = int(count)
+
+    do_fill = do_write  # the peer reads nothing any more before the connection's end has begun
 
     def do_shutdown(self, p, fd):
         c = self.holding(p, fd)
@@ -520,7 +537,7 @@ class World:
         self.give_by_fork(q, r)
         for process, how in ((q, end), (r, other_end)):
             if how == "KILL":
-                self.die(process, "crash", SIGNALS[how], caught=False)
+                self.die(process, "crash", SIGNALS[how], caught=False, waits=False)
             elif how != "-":
                 self.die(process, "exit" if int(how) in CLEAN_EXITS else "exit-error", int(how) << 8)
         q.reaped = r.reaped = True
@@ -601,7 +618,7 @@ class World:
             c.given.add(shell.name)                                     # D21
             c.decision = None
             self.leave(c, shell, {"exit 0": "exit", "exit 3": "exit-error"}.get(" ".join(words), "crash"),
-                       caught=words[0] == "exit")
+                       caught=words[0] == "exit", waits=words[0] == "exit")
 
     def do_wait(self, p, child):
         q = self.processes.get(child)
@@ -625,4 +642,4 @@ class World:
         else:
             self.tell(p, how)
         event = "stop" if signal in STOP_SIGNALS else "crash"
-        self.die(p, event, SIGNALS[signal], caught=signal != "KILL")
+        self.die(p, event, SIGNALS[signal], caught=signal != "KILL", waits=event == "stop" or how == "abort")
