@@ -2,6 +2,7 @@
 
 #include "connection/socket.h"
 #include "connection/table.h"
+#include "judge/event.h"
 #include "keep_errno.h"
 #include "kept/flush.h"
 #include "libc.h"
@@ -71,10 +72,17 @@ static bool stays_standard(const struct connection *connection)
     return false;
 }
 
-/* With close-on-exec the exec is the program's own close, and the policy may want that to be an abort. */
-static bool aborted_by_exec(int fd, const struct connection *connection)
+/* With close-on-exec the exec is the program's own close, or the end of a service that a signal has killed. */
+static enum ending ending_of_exec(int fd, const struct connection *connection)
 {
-    return ending_aborts((enum ending)connection->endings->of[EVENT_CLOSE]) && closes_on_exec(fd);
+    if (!closes_on_exec(fd))
+        return ENDING_KEEP;
+    const uint32_t claims = atomic_load(&connection->claims);
+    const enum event event = event_of_close((struct closing){
+        .service_signal = claims ? claims_service_killed_by(claims) : 0,
+        .unwinding = EVENT_CLOSE,
+    });
+    return (enum ending)connection->endings->of[event];
 }
 
 /* Before an exec: PID's entry becomes NEXT, in the same place, for the exec may fail. Was PID a claimant? */
@@ -130,15 +138,17 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
         return;
     }
     uint32_t claims = atomic_load(&connection->claims);
+    /* Asked before the next line takes out who is dead. */
+    const enum ending ending = ending_of_exec(fd, connection);
     pid_t other = claims ? claims_other(claims, pid, fd, true) : 0;
     if (other > 0 || ownership_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {
         if (socket_release(fd, false))
             atomic_fetch_or(&connection->flags, FLAG_EXEC);
-    } else if (other == 0 && aborted_by_exec(fd, connection)) {
+    } else if (other == 0 && ending_aborts(ending)) {
         socket_arm(fd, connection);
-        if (connection->endings->of[EVENT_CLOSE] == ENDING_FLUSH_RST)
+        if (ending == ENDING_FLUSH_RST)
             flush_mark(fd, connection);
     } else if (other == 0 && (atomic_load(&connection->flags) & FLAG_ARMED)) {
         socket_disarm(fd, connection);
