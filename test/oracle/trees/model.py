@@ -129,8 +129,8 @@ class Connection:
         self.killed = []         # D20: (process, event) of those that took it up by an exec
 
     def is_ending(self):
-        """Its end has begun: from now on the peer reads."""
-        return self.shut or self.ended or self.decision is not None
+        """Its end has begun, or somebody may take it for that: from now on the peer reads."""
+        return self.shut or self.ended or self.strangers or self.decision is not None
 
     def allowed(self):
         """What the peer may have read by now. Empty: it must still be open."""
