@@ -130,10 +130,21 @@ static int socket_option(int fd, int name)
     return value;
 }
 
+enum transport socket_transport(int fd)
+{
+    switch (socket_option(fd, SO_PROTOCOL)) {
+    case IPPROTO_TCP:
+        return TRANSPORT_TCP;
+    case IPPROTO_MPTCP:
+        return TRANSPORT_MPTCP;
+    default:
+        return TRANSPORT_OTHER;
+    }
+}
+
 bool socket_is_tcp(int fd)
 {
-    int protocol = socket_option(fd, SO_PROTOCOL);
-    return protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP;
+    return socket_transport(fd) != TRANSPORT_OTHER;
 }
 
 int socket_family(int fd)

@@ -52,7 +52,15 @@ bool socket_end(int fd, struct connection *connection, enum ending ending);
 int socket_unread(int fd);
 int socket_unsent(int fd);
 
-/* Is FD a TCP or MPTCP socket? One getsockopt(SO_PROTOCOL). */
+enum transport { TRANSPORT_OTHER, TRANSPORT_TCP, TRANSPORT_MPTCP };
+
+/*
+ * As the kernel has it: what the program has asked of socket(2) another library (mptcpize) or a BPF program may
+ * have changed. One getsockopt(SO_PROTOCOL).
+ */
+enum transport socket_transport(int fd);
+
+/* Is FD a TCP or MPTCP socket? The same call. */
 bool socket_is_tcp(int fd);
 
 /* Its family (SO_DOMAIN), -1 if it is no socket. One getsockopt. */

@@ -144,6 +144,7 @@ struct connection *table_new(int fd, enum kind kind)
     record->service_signal = 0;
     record->flags = 0;
     record->sets = 0;
+    record->plain = false;
     return record;
 }
 

@@ -28,6 +28,7 @@ static void becomes_listener(int fd, struct connection *record)
     if (record->kind == KIND_CONNECTION && ownership_is_ours(record))
         ownership_gives_up(fd, record);
     record->kind = KIND_LISTENER;
+    record->plain = config.flushes && socket_transport(fd) == TRANSPORT_TCP;
 }
 
 bool option_before_listen(int fd)

@@ -46,12 +46,14 @@ static void learn_own_linger(int fd, struct connection *record)
 /* A socket that we did not see being made: ask the kernel once. */
 static struct connection *learn(int fd)
 {
-    if (!socket_is_tcp(fd)) {
+    const enum transport transport = socket_transport(fd);
+    if (transport == TRANSPORT_OTHER) {
         table_put(fd, NULL);
         return NULL;
     }
     struct connection *record = table_new(fd, KIND_SOCKET);
     if (record) {
+        record->plain = transport == TRANSPORT_TCP;
         learn_own_linger(fd, record);
         table_put(fd, record);
     }
@@ -100,6 +102,7 @@ static void accepted(int listener_fd, int fd)
     struct connection *record = table_new(fd, KIND_CONNECTION);
     if (!record)
         return;
+    record->plain = listener->plain;
     inherit_linger(listener, fd, record);
     birth_audit(table_put(fd, record));
     struct facts facts = {.role = ROLE_ACCEPTED};

@@ -77,7 +77,7 @@ static enum ending feasible(int fd, const struct connection *connection, enum en
  */
 static void flush(int fd, struct connection *connection)
 {
-    if (config.flush.most > 0 && kept_unflushed(fd) > 0 &&
+    if (config.flush.most > 0 && kept_unflushed(fd, connection->plain) > 0 &&
         !keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)) && socket_unsent(fd) > 0)
         socket_disarm(fd, connection);
 }

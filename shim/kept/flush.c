@@ -14,7 +14,7 @@ static _Atomic uint32_t marked;
 
 void flush_mark(int fd, struct connection *connection)
 {
-    if (config.flush.at_exit == 0 || kept_unflushed(fd) == 0)
+    if (config.flush.at_exit == 0 || kept_unflushed(fd, connection->plain) == 0)
         return;
     if (!(atomic_fetch_or(&connection->flags, FLAG_FLUSHES) & FLAG_FLUSHES))
         atomic_fetch_add(&marked, 1);
@@ -41,7 +41,7 @@ static uint32_t look(int fd, const struct connection *connection)
 {
     if (ownership_is_sole_holder(fd, connection))
         kept_drain(fd);
-    return kept_unflushed(fd);
+    return kept_unflushed(fd, connection->plain);
 }
 
 /* Milliseconds until the next look; 0 when all is delivered. */

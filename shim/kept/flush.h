@@ -13,7 +13,7 @@
 
 #include "connection/table.h"
 
-/* FD is to be waited for, if it is not delivered already. One or two calls (kept_unflushed()). */
+/* FD is to be waited for, if it is not delivered already. One call, two for MPTCP (kept_unflushed()). */
 void flush_mark(int fd, struct connection *connection);
 
 /*

@@ -16,6 +16,9 @@ enum {
     PROTOCOL_TCP = 6,
 };
 
+/* As in <netinet/tcp.h>, which cannot be had beside the other one. */
+enum { STATE_SYN_SENT = 2, STATE_SYN_RECV = 3, STATE_CLOSED = 7 };
+
 /* The look at what has just been handed over is not due at once: what was written a moment ago is on its way. */
 static void begin(struct kept *kept, enum kept_aim aim, uint32_t milliseconds, uint32_t first)
 {
@@ -71,17 +74,33 @@ BARE static enum kept_outcome discard(int fd, struct kept *kept)
     return KEPT_WAITS;
 }
 
-/* The time since something was sent, where something ever was (tcp_info in linux/tcp.h). */
-BARE static uint32_t gap_left(int fd)
+/* False if the kernel does not tell all of it that is asked here (tcp_info in linux/tcp.h). */
+BARE static bool get_info(int fd, struct tcp_info *info)
 {
-    struct tcp_info info; /* without an initialiser, of which a compiler may make a call of memset */
-    uint32_t size = sizeof info;
-    info.tcpi_data_segs_out = 1;
-    info.tcpi_last_data_sent = config.flush.gap;
-    if (CALL6(getsockopt, fd, PROTOCOL_TCP, TCP_INFO, &info, &size, 0) != 0 || info.tcpi_data_segs_out == 0 ||
-        info.tcpi_last_data_sent >= config.flush.gap)
+    uint32_t size = sizeof *info;
+    return CALL6(getsockopt, fd, PROTOCOL_TCP, TCP_INFO, info, &size, 0) == 0 &&
+           size >= offsetof(struct tcp_info, tcpi_data_segs_out) + sizeof info->tcpi_data_segs_out;
+}
+
+/* The time since something was sent, where something ever was. */
+BARE static uint32_t gap_left(const struct tcp_info *info)
+{
+    if (info->tcpi_data_segs_out == 0 || info->tcpi_last_data_sent >= config.flush.gap)
         return 0;
-    return config.flush.gap - info.tcpi_last_data_sent;
+    return config.flush.gap - info->tcpi_last_data_sent;
+}
+
+/* SIOCOUTQ would say the same: what is out, and what is not sent yet (tcp_get_info and tcp_ioctl, net/ipv4/tcp.c). */
+BARE static bool is_queued(const struct tcp_info *info)
+{
+    switch (info->tcpi_state) {
+    case STATE_SYN_SENT:
+    case STATE_SYN_RECV:
+    case STATE_CLOSED:
+        return false;
+    default:
+        return info->tcpi_unacked > 0 || info->tcpi_notsent_bytes > 0;
+    }
 }
 
 BARE static bool is_acknowledged(int fd)
@@ -90,11 +109,14 @@ BARE static bool is_acknowledged(int fd)
     return CALL4(ioctl, fd, SIOCOUTQ, &queued, 0) != 0 || queued == 0;
 }
 
-BARE uint32_t kept_unflushed(int fd)
+BARE uint32_t kept_unflushed(int fd, bool plain)
 {
-    if (!is_acknowledged(fd))
+    struct tcp_info info; /* without an initialiser, of which a compiler may make a call of memset */
+    const bool wants_gap = config.flush.gap > 0;
+    const bool told = wants_gap && plain && get_info(fd, &info);
+    if (told ? is_queued(&info) : !is_acknowledged(fd))
         return KEPT_TICK;
-    return config.flush.gap ? gap_left(fd) : 0;
+    return wants_gap && (told || get_info(fd, &info)) ? gap_left(&info) : 0;
 }
 
 BARE static void arm(int fd)
@@ -142,7 +164,7 @@ BARE static enum kept_outcome flush(int fd, struct kept *kept, uint32_t now)
         kept->deaf = !kept_drain(fd);
     if ((int32_t)(now - kept->due) < 0)
         return KEPT_WAITS;
-    const uint32_t wait = kept_unflushed(fd);
+    const uint32_t wait = kept_unflushed(fd, false);
     if (wait == 0)
         return KEPT_ABORTS;
     if ((int32_t)(now - kept->ends) >= 0)

@@ -63,9 +63,10 @@ void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outco
 /*
  * Milliseconds until the abort of FD may destroy nothing, as far as can be known now: 0 where all that was
  * written is acknowledged (SIOCOUTQ) and nothing has been sent for TRUEFIN_FLUSH_GAP (TCP_INFO). tcp(7). One or
- * two calls.
+ * two calls; one if it is PLAIN, certainly TCP: then TCP_INFO says all. Of an MPTCP socket it says what holds for
+ * one of its subflows.
  */
-uint32_t kept_unflushed(int fd);
+uint32_t kept_unflushed(int fd, bool plain);
 
 /*
  * Arms FD, which is kept to be aborted, where only the gap is not past yet: if whoever keeps it is killed, that is

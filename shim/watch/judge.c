@@ -83,7 +83,7 @@ static enum ending what_becomes(int fd, pid_t thread, enum event event)
  */
 static void flush(int fd, struct connection *as_found)
 {
-    if (config.flush.most == 0 || kept_unflushed(fd) == 0) {
+    if (config.flush.most == 0 || kept_unflushed(fd, false) == 0) {
         socket_end(fd, as_found, ENDING_RST);
         return;
     }

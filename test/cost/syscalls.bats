@@ -48,6 +48,32 @@ costs() {
     assert_equal "$(grep -c 'SO_LINGER' few-bare)" 0
 }
 
+# costs_more CALLS OPERATION...: so many calls more does a close under flush-rst make than one under rst, with nothing to
+# be delivered.
+costs_more() {
+    TRUEFIN_POLICY=close=rst trace rst 1 "${@:2}"
+    TRUEFIN_POLICY=close=flush-rst trace flush 1 "${@:2}"
+    local name
+    for name in rst flush; do
+        sed -n '/"closes\\n"/,/"closed\\n"/p' "$name" >"$name-close"
+    done
+    assert_equal $(($(calls flush-close) - $(calls rst-close))) "$1"
+}
+
+@test "flush-rst with nothing to be delivered costs one call more than rst: TCP_INFO tells all of TCP" {
+    costs_more 1 accept say:closes close say:closed
+    assert_equal "$(grep -c TCP_INFO flush-close)" 1
+}
+
+@test "flush-rst with nothing to be delivered costs two calls more over MPTCP, where TCP_INFO does not tell all" {
+    costs_more 2 listen_mptcp accept say:closes close say:closed
+    assert_equal "$(grep -c -e TCP_INFO -e SIOCOUTQ -e TIOCOUTQ flush-close)" 2
+}
+
+@test "flush-rst without a gap costs one call more than rst" {
+    TRUEFIN_FLUSH_GAP=0 costs_more 1 listen_mptcp accept say:closes close say:closed
+}
+
 @test "a connection of a non-blocking server costs two calls more" {
     short=(accept4 nonblock write:Hello. close again:2)
     long=(accept4 nonblock write:Hello. close again:12)
