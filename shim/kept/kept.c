@@ -109,7 +109,21 @@ BARE static bool is_acknowledged(int fd)
     return CALL4(ioctl, fd, SIOCOUTQ, &queued, 0) != 0 || queued == 0;
 }
 
-BARE uint32_t kept_unflushed(int fd, bool plain)
+/* Both directions are over: the peer has reset it, or it has timed out. Our own FIN is not out here. */
+BARE static bool is_over(int fd)
+{
+    struct pollfd state;
+    state.fd = fd;
+    state.events = 0;
+    state.revents = 0;
+    struct timespec none;
+    none.tv_sec = 0;
+    none.tv_nsec = 0;
+    return CALL6(ppoll, &state, 1, &none, NULL, 0, 0) == 1 && (state.revents & POLLHUP);
+}
+
+/* As kept_unflushed(), of a connection that is not over. */
+BARE static uint32_t unflushed(int fd, bool plain)
 {
     struct tcp_info info; /* without an initialiser, of which a compiler may make a call of memset */
     const bool wants_gap = config.flush.gap > 0;
@@ -117,6 +131,13 @@ BARE uint32_t kept_unflushed(int fd, bool plain)
     if (told ? is_queued(&info) : !is_acknowledged(fd))
         return KEPT_TICK;
     return wants_gap && (told || get_info(fd, &info)) ? gap_left(&info) : 0;
+}
+
+/* SIOCOUTQ goes on to count what a reset, or the end of all tries, has left in the queue. */
+BARE uint32_t kept_unflushed(int fd, bool plain)
+{
+    const uint32_t left = unflushed(fd, plain);
+    return left > 0 && is_over(fd) ? 0 : left;
 }
 
 BARE static void arm(int fd)
@@ -129,19 +150,6 @@ BARE void kept_arm_delivered(int fd)
 {
     if (is_acknowledged(fd))
         arm(fd);
-}
-
-/* Both directions are over: the peer has reset it, or it has timed out. Our own FIN is not out here. */
-BARE static bool is_over(int fd)
-{
-    struct pollfd state;
-    state.fd = fd;
-    state.events = 0;
-    state.revents = 0;
-    struct timespec none;
-    none.tv_sec = 0;
-    none.tv_nsec = 0;
-    return CALL6(ppoll, &state, 1, &none, NULL, 0, 0) == 1 && (state.revents & POLLHUP);
 }
 
 /* Waits longer the longer nothing happens: for a peer that reads slowly, or is gone. */
@@ -164,7 +172,7 @@ BARE static enum kept_outcome flush(int fd, struct kept *kept, uint32_t now)
         kept->deaf = !kept_drain(fd);
     if ((int32_t)(now - kept->due) < 0)
         return KEPT_WAITS;
-    const uint32_t wait = kept_unflushed(fd, false);
+    const uint32_t wait = unflushed(fd, false);
     if (wait == 0)
         return KEPT_ABORTS;
     if ((int32_t)(now - kept->ends) >= 0)

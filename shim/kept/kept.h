@@ -62,9 +62,9 @@ void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outco
 
 /*
  * Milliseconds until the abort of FD may destroy nothing, as far as can be known now: 0 where all that was
- * written is acknowledged (SIOCOUTQ) and nothing has been sent for TRUEFIN_FLUSH_GAP (TCP_INFO). tcp(7). One or
- * two calls; one if it is PLAIN, certainly TCP: then TCP_INFO says all. Of an MPTCP socket it says what holds for
- * one of its subflows.
+ * written is acknowledged (SIOCOUTQ) and nothing has been sent for TRUEFIN_FLUSH_GAP (TCP_INFO). tcp(7). 0, too,
+ * where the connection is over. One or two calls if it is 0, and one if it is PLAIN, certainly TCP: then TCP_INFO
+ * says all. Of an MPTCP socket it says what holds for one of its subflows. Else one more.
  */
 uint32_t kept_unflushed(int fd, bool plain);
 

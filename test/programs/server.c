@@ -20,6 +20,7 @@
 #include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -224,6 +225,13 @@ static void sndbuf(const char *arg)
 {
     const int size = (int)number(arg);
     must(setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF");
+}
+
+/* Milliseconds: TCP_USER_TIMEOUT of tcp(7). */
+static void user_timeout(const char *arg)
+{
+    const unsigned time = (unsigned)number(arg);
+    must(setsockopt(connection, IPPROTO_TCP, TCP_USER_TIMEOUT, &time, sizeof time), "TCP_USER_TIMEOUT");
 }
 
 static void do_read(const char *arg)
@@ -959,6 +967,7 @@ static const struct operation {
     {"write", do_write},
     {"fill", fill},
     {"sndbuf", sndbuf},
+    {"user_timeout", user_timeout},
     {"read", do_read},
     {"await_unread", await_unread},
     {"shutdown_wr", shutdown_wr},
