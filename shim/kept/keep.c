@@ -129,7 +129,7 @@ void keep_give_up(int fd)
         keep_halt();
         keep_resume();
     } else if (slot && slots_take(slot)) {
-        slots_end_now(fd, slot);
+        slots_give_way(fd, slot);
     }
 }
 

@@ -39,6 +39,7 @@ void kept_discard(struct kept *kept)
 void kept_flush(struct kept *kept, bool sole)
 {
     begin(kept, KEPT_FLUSHES, config.flush.most, config.flush.gap < KEPT_TICK ? config.flush.gap : KEPT_TICK);
+    kept->shared = !sole;
     kept->deaf = !sole;
 }
 
@@ -140,10 +141,16 @@ BARE uint32_t kept_unflushed(int fd, bool plain)
     return left > 0 && is_over(fd) ? 0 : left;
 }
 
-BARE static void arm(int fd)
+BARE static void set_linger(int fd, bool on)
 {
     static const struct linger abort = {.l_onoff = 1, .l_linger = 0};
-    CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, &abort, sizeof abort, 0);
+    static const struct linger off;
+    CALL6(setsockopt, fd, SOL_SOCKET, SO_LINGER, on ? &abort : &off, sizeof abort, 0);
+}
+
+BARE static void arm(int fd)
+{
+    set_linger(fd, true);
 }
 
 BARE void kept_arm_delivered(int fd)
@@ -194,6 +201,8 @@ BARE enum kept_outcome kept_look(int fd, struct kept *kept)
 
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
 {
-    if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))
+    if (kept->aim == KEPT_FLUSHES && outcome == KEPT_GIVES_WAY && !kept->shared && !is_acknowledged(fd))
+        set_linger(fd, false);
+    else if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))
         arm(fd);
 }

@@ -15,6 +15,8 @@
  *      ENDED            LIMIT: as                ABORTS            LIMIT: abort   ENDED
  *                       LINGER_END says
  *
+ * What GIVES_WAY to another is closed: what is not acknowledged then is delivered by the kernel, with a FIN behind it.
+ *
  * Why a gap: what the peer's kernel has acknowledged its program has not read yet, and many a program forgets
  * what it has not read when a reset comes right behind it.
  *
@@ -37,6 +39,7 @@ enum kept_outcome {
     KEPT_ENDED, /* by the peer */
     KEPT_ABORTS,
     KEPT_LIMIT,
+    KEPT_GIVES_WAY, /* its number, or its place, is needed for another */
 };
 
 struct kept {
@@ -45,6 +48,7 @@ struct kept {
     _Atomic uint64_t left; /* bytes that may still be discarded */
     uint8_t aim;           /* enum kept_aim */
     bool deaf;      /* what arrives is no reason to look at it: somebody else's, or the peer's FIN was it */
+    bool shared;    /* other processes may have it: nothing of it is changed but by the abort */
     uint16_t pause; /* milliseconds between looks; grows while nothing is acknowledged */
 };
 

@@ -119,11 +119,20 @@ BARE void slots_look_at_due(uint32_t then)
 }
 
 /* What is in the queue goes first: unread it would make an RST. */
+BARE static void end_now(int fd, struct slot *slot, enum kept_outcome outcome)
+{
+    kept_drain(fd);
+    slots_end(fd, slot, outcome);
+}
+
 BARE void slots_end_now(int fd, struct slot *slot)
 {
-    const bool flushes = slot->kept.aim == KEPT_FLUSHES;
-    kept_drain(fd);
-    slots_end(fd, slot, flushes ? KEPT_LIMIT : KEPT_ENDED);
+    end_now(fd, slot, slot->kept.aim == KEPT_FLUSHES ? KEPT_LIMIT : KEPT_ENDED);
+}
+
+BARE void slots_give_way(int fd, struct slot *slot)
+{
+    end_now(fd, slot, KEPT_GIVES_WAY);
 }
 
 BARE void slots_end_all(void)
@@ -224,7 +233,7 @@ bool slots_end_oldest(void)
             return false;
         if (!slots_take(slots_at(fd)))
             continue;
-        slots_end_now(fd, slots_at(fd));
+        slots_give_way(fd, slots_at(fd));
         return true;
     }
     return false;

@@ -80,7 +80,10 @@ void slots_gone(bool flushes);
 /* Ends what the caller has taken, at once: what has arrived is discarded. */
 void slots_end_now(int fd, struct slot *slot);
 
-/* Ends the one that has been kept longest. False if there is none. */
+/* The same for one that gives way to another: no data of it is destroyed. */
+void slots_give_way(int fd, struct slot *slot);
+
+/* Ends the one that has been kept longest, which gives way. False if there is none. */
 bool slots_end_oldest(void);
 
 #endif

@@ -186,3 +186,37 @@ own_network() {
     done
     assert_equal "$rows" 3
 }
+
+# many_peers COUNT: so many that read nothing before the server has closed all. Prints how many have got every byte, and how
+# many of them the reset.
+many_peers() {
+    run -0 timeout 60 python3 -c '
+import socket, sys, time
+peers = []
+for _ in range(int(sys.argv[2])):
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    peer.connect(("127.0.0.1", int(sys.argv[1])))
+    peers.append(peer)
+end = time.monotonic() + 20
+while "ready" not in open("server.out").read() and time.monotonic() < end:
+    time.sleep(0.005)
+whole = resets = 0
+for peer in peers:
+    read = 0
+    try:
+        while data := peer.recv(65536):
+            read += len(data)
+    except ConnectionResetError:
+        resets += 1
+    whole += read == int(sys.argv[3])
+print("whole", whole, "resets", resets)' "$port" "$1" "$BIG"
+}
+
+@test "near RLIMIT_NOFILE the one that has been kept longest gives way, and what was written arrives all the same" {
+    launch server -p close=flush-rst TRUEFIN_FLUSH_TIME=1min prlimit --nofile=256 "$PROGRAMS/server" \
+        "${FILL[@]}" close again:20 pause
+    find_port server
+    many_peers 20
+    assert_output 'whole 20 resets 16'
+}

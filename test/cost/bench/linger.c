@@ -2,9 +2,12 @@
  * What lingering costs a server. A child is the client: its connections are not accepted ones, so a policy
  * for "accepted" leaves it alone. Clients hold their ends open, so all that the server closes lingers.
  *
- *     linger close N      closes N connections, then times the close of N more
- *     linger loop N       an epoll echo server: round trips before, the turn in which it closes N
+ *     linger close N [BYTES]   closes N connections, then times the close of N more
+ *     linger loop N [BYTES]    an epoll echo server: round trips before, the turn in which it closes N
  * connections, and round trips after it, with a byte sent on one of the N for each
+ *
+ * With BYTES so many are written to each before it is closed, which the client, with a small buffer, does not read: for
+ * flush-rst.
  *
  * Prints one "NAME NUMBER" a line: times in microseconds, memory in KiB. Ends with 1 on any error.
  */
@@ -28,6 +31,7 @@ enum { MOST = 20000, TRIPS = 2000 };
 
 static int ends[2 * MOST]; /* the server's or the client's */
 static double times[2 * MOST];
+static int bytes;
 
 static void must(bool good, const char *what)
 {
@@ -103,8 +107,11 @@ static int listen_anywhere(struct sockaddr_in *at)
 static void connect_all(const struct sockaddr_in *to, int count)
 {
     const int yes = 1;
+    const int little = 1;
     for (int i = 0; i < count; i++) {
         ends[i] = socket(AF_INET, SOCK_STREAM, 0);
+        if (bytes > 0)
+            setsockopt(ends[i], SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
         must(connect(ends[i], (const struct sockaddr *)to, sizeof *to) == 0, "connect");
         setsockopt(ends[i], IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     }
@@ -120,9 +127,18 @@ static void accept_all(int listener, int count)
     }
 }
 
+/* What the kernel takes at once. */
+static void fill(int first, int last)
+{
+    static char block[1 << 16];
+    for (int i = first; bytes > 0 && i <= last; i++)
+        must(send(ends[i], block, (size_t)bytes, MSG_DONTWAIT) == bytes, "send");
+}
+
 static void time_closes(int listener, int count)
 {
     accept_all(listener, 2 * count);
+    fill(0, 2 * count - 1);
     for (int i = 0; i < count; i++)
         close(ends[i]);
     for (int i = 0; i < count; i++) {
@@ -131,6 +147,7 @@ static void time_closes(int listener, int count)
         times[i] = now() - before;
     }
     report("close", count);
+    report_descriptors();
 }
 
 /* The server's loop. Connection 0 is the one that is echoed; 'c' on it closes all others. */
@@ -144,6 +161,7 @@ static void echo(int listener, int count)
         event.data.fd = ends[i];
         must(epoll_ctl(set, EPOLL_CTL_ADD, ends[i], &event) == 0, "epoll_ctl");
     }
+    fill(1, count);
     report_memory("before");
     while (epoll_wait(set, &event, 1, -1) == 1) {
         must(event.data.fd == ends[0], "an event of a closed connection");
@@ -191,13 +209,14 @@ int main(int argc, char **argv)
 {
     struct sockaddr_in at;
     struct rlimit limit;
-    int count = argc == 3 ? atoi(argv[2]) : 0; // NOLINT(cert-err34-c)
-    bool loop = argc == 3 && strcmp(argv[1], "loop") == 0;
+    int count = argc >= 3 ? atoi(argv[2]) : 0; // NOLINT(cert-err34-c)
+    bool loop = argc >= 3 && strcmp(argv[1], "loop") == 0;
     int listener = 0;
     int status = 0;
     pid_t client = 0;
 
-    must(count > 0 && count <= MOST, "usage: linger close|loop COUNT");
+    bytes = argc > 3 ? atoi(argv[3]) : 0; // NOLINT(cert-err34-c)
+    must(count > 0 && count <= MOST && bytes <= 1 << 16, "usage: linger close|loop COUNT [BYTES]");
     must(getrlimit(RLIMIT_NOFILE, &limit) == 0, "RLIMIT_NOFILE");
     limit.rlim_cur = limit.rlim_max;
     must(setrlimit(RLIMIT_NOFILE, &limit) == 0, "RLIMIT_NOFILE");
