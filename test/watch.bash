@@ -48,6 +48,16 @@ gone() {
     [[ ! -e /proc/$1 ]]
 }
 
+# work_of PID: the processor time that it has used until it is gone, in hundredths of a second.
+work_of() {
+    local used=0 now
+    while now=$(awk '{ print $14 + $15 }' "/proc/$1/stat" 2>/dev/null) && [[ -n $now ]]; do
+        used=$now
+        sleep 0.02
+    done
+    echo "$used"
+}
+
 # pid_watched PID, unwatched PID
 pid_watched() {
     [[ $(watcher_of "$1") != 0 ]]

@@ -3,16 +3,19 @@
 #include "config.h"
 #include "connection/socket.h"
 #include "kept/raw.h"
+#include "libc.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* <netinet/tcp.h> ends before tcpi_data_segs_out */
 #include <poll.h>
 #include <stddef.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 
 enum {
     DISCARD_CALLS = 16,  /* a peer that sends as fast as we discard must not hold the others */
     LONGEST_PAUSE = 500, /* milliseconds */
+    MESSAGES = 16,       /* of the kernel's, discarded at once */
     PROTOCOL_TCP = 6,
 };
 
@@ -24,6 +27,7 @@ static void begin(struct kept *kept, enum kept_aim aim, uint32_t milliseconds, u
 {
     const uint32_t now = raw_now();
     kept->aim = (uint8_t)aim;
+    kept->shared = false;
     kept->deaf = false;
     kept->pause = KEPT_TICK;
     kept->ends = now + milliseconds;
@@ -58,6 +62,19 @@ BARE bool kept_drain(int fd)
             return size == -EAGAIN || size == -EINTR;
     }
     return true;
+}
+
+BARE uint32_t kept_events(const struct kept *kept)
+{
+    return kept->deaf ? EPOLLET : EPOLLIN;
+}
+
+BARE void kept_discard_messages(int fd, const struct kept *kept)
+{
+    static struct msghdr none COLD;
+    for (int i = 0; i < MESSAGES && !kept->shared; i++)
+        if (CALL4(recvmsg, fd, &none, MSG_ERRQUEUE | MSG_DONTWAIT, 0) < 0)
+            return;
 }
 
 BARE static enum kept_outcome discard(int fd, struct kept *kept)

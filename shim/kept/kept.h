@@ -58,6 +58,18 @@ void kept_discard(struct kept *kept);
 /* One that is to be aborted when all is delivered. SOLE: nobody else can want to read what arrives. */
 void kept_flush(struct kept *kept, bool sole);
 
+/*
+ * For which events of epoll(7) is it to be looked at? For errors once each: what is shared keeps them for the
+ * others, and would wake us for ever.
+ */
+uint32_t kept_events(const struct kept *kept);
+
+/*
+ * The kernel's own messages to the program, as for MSG_ZEROCOPY: left there, they would wake us for ever
+ * (socket(7)).
+ */
+void kept_discard_messages(int fd, const struct kept *kept);
+
 /* Looks at FD, and does what is to be done by now. At most 20 system calls, mostly two. */
 enum kept_outcome kept_look(int fd, struct kept *kept);
 

@@ -100,10 +100,10 @@ BARE bool slots_look(int fd, struct slot *slot)
         return false;
     }
     if (slot->kept.deaf && !was_deaf) {
-        struct epoll_event none;
-        none.events = 0;
-        none.data.fd = fd;
-        CALL4(epoll_ctl, slots.set, EPOLL_CTL_MOD, fd, &none);
+        struct epoll_event event;
+        event.events = kept_events(&slot->kept);
+        event.data.fd = fd;
+        CALL4(epoll_ctl, slots.set, EPOLL_CTL_MOD, fd, &event);
     }
     return true;
 }

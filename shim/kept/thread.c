@@ -14,7 +14,6 @@ enum {
     TCB_SIZE = 4096,    /* bytes; the thread has no data there, but a compiler's stack check reads it */
     IDLE = 5,           /* milliseconds until a thread without work ends */
     TAKEN = 64,         /* taken at once */
-    MESSAGES = 16,      /* of the kernel's, discarded at once */
     LONGEST_END = 1000, /* milliseconds */
     KERNEL_SIGSET = 8,  /* bytes */
 };
@@ -29,17 +28,6 @@ static struct {
     _Atomic uint32_t state;
 } thread;
 
-/*
- * The kernel's own messages to the program, as for MSG_ZEROCOPY: left there, they would wake us for ever
- * (socket(7)).
- */
-BARE static void discard_messages(int fd)
-{
-    static struct msghdr none COLD;
-    for (int i = 0; i < MESSAGES && CALL4(recvmsg, fd, &none, MSG_ERRQUEUE | MSG_DONTWAIT, 0) >= 0; i++)
-        ;
-}
-
 BARE static void attend(int fd, uint32_t events)
 {
     struct slot *slot = slots_at(fd);
@@ -48,7 +36,7 @@ BARE static void attend(int fd, uint32_t events)
     if (!slots_look(fd, slot))
         return;
     if (events & EPOLLERR)
-        discard_messages(fd);
+        kept_discard_messages(fd, &slot->kept);
     slot->state = SLOT_KEPT;
 }
 
@@ -171,7 +159,7 @@ bool thread_start(void)
 
 bool thread_attends(int fd)
 {
-    struct epoll_event event = {.events = slots_at(fd)->kept.deaf ? 0 : EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = kept_events(&slots_at(fd)->kept), .data.fd = fd};
     return CALL4(epoll_ctl, slots.set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 

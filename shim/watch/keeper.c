@@ -65,7 +65,7 @@ static bool make_room(int fd)
 
 static bool attends(int fd, const struct kept *kept)
 {
-    struct epoll_event event = {.events = kept->deaf ? 0 : EPOLLIN, .data.fd = fd};
+    struct epoll_event event = {.events = kept_events(kept), .data.fd = fd};
     return epoll_ctl(all.set, EPOLL_CTL_MOD, fd, &event) == 0 ||
            epoll_ctl(all.set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
@@ -147,6 +147,13 @@ static void look_at(int fd)
     close(fd);
 }
 
+static void attend(int fd, uint32_t events)
+{
+    if (events & EPOLLERR)
+        kept_discard_messages(fd, &all.at[fd].kept);
+    look_at(fd);
+}
+
 static void look_at_some(uint32_t now)
 {
     int looks = 0;
@@ -185,7 +192,7 @@ void keeper_look(bool rests)
             while (read(fd, &info, sizeof info) > 0)
                 ;
         else if (all.at[fd].used)
-            look_at(fd);
+            attend(fd, events[i].events);
     }
     look_at_some(raw_now());
 }

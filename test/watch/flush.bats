@@ -28,6 +28,19 @@ load ../watch.bash
     wait_until gone "$watcher"
 }
 
+@test "messages that the kernel left for the program do not keep the side-car busy" {
+    local watcher work
+    TRUEFIN_FLUSH_TIME=1s watch_static -- accept send_zerocopy:10000 "${FILL[@]:1}" sigwait:USR1 kill_self:KILL
+    watcher=$(watcher_of "$(pid_of server)")
+    connect_peer --read-bytes 1
+    server_said ready
+    kill_server USR1
+    server_ended signal KILL
+    work=$(work_of "$watcher")
+    echo "$work hundredths"
+    ((work < 30))
+}
+
 @test "under always-fin a byte that comes after the death makes no RST" {
     watch_static -p always-fin -- accept write:Hello. kill_self:KILL
     run -0 python3 -c '
