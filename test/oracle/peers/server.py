@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import time
+from email.utils import formatdate
 
 SIZES = [400, 40000, 4000000]  # bytes of the body
 WAYS = {
@@ -14,8 +15,10 @@ WAYS = {
 NONE, RST, FLUSH = "none", "rst", "flush-rst"
 ENDINGS = [NONE, RST, FLUSH]
 
-# What a cache needs to keep it. Its end is the connection's end, so nothing else tells that half is missing.
-HEAD = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nCache-Control: public, max-age=600\r\nConnection: close\r\n\r\n"
+# What a cache needs to keep it: Squid keeps nothing without a date. Its end is the connection's end, so nothing else tells
+# that half is missing.
+HEAD = ("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nDate: %s\r\nCache-Control: public, max-age=600\r\n"
+        "Connection: close\r\n\r\n")
 STARTS = 20  # seconds
 
 OPTIONS = {
@@ -31,9 +34,10 @@ class Server:
     """Serves one request at PORT (0: any), and ends in the midst of the answer."""
 
     def __init__(self, tools, size, way, ending, port=0):
-        death = "kill_self:KILL" if way == "killed" else "exit:3"
+        death, self.status = ("kill_self:KILL", -signal.SIGKILL) if way == "killed" else ("exit:3", 3)
         # fgets takes in the whole request: what is unread would make the kernel send an RST.
-        command = [tools.server, "listen:%d" % port, "accept", "fdopen:r", "fgets", "write:" + HEAD, "fill:%d" % size, death]
+        command = [tools.server, "listen:%d" % port, "accept", "fdopen:r", "fgets",
+                   "write:" + HEAD % formatdate(usegmt=True), "fill:%d" % size, death]
         if ending != NONE:
             command = [tools.truefin, "run", *OPTIONS[way, ending], "--", *command]
         environment = dict(os.environ)
@@ -59,7 +63,7 @@ class Server:
     def ended(self):
         """Waits for its end, and makes sure that it is the one that was asked for."""
         status = self.process.wait(timeout=STARTS)
-        if status not in (3, -signal.SIGKILL):
+        if status != self.status:
             raise RuntimeError("the server ended with %d" % status)
 
     def stop(self):
