@@ -32,6 +32,8 @@ def arguments():
     parser.add_argument("--way", action="append", choices=WAYS, help="only this one; may be repeated")
     parser.add_argument("--ending", action="append", choices=ENDINGS, help="only this one; may be repeated")
     parser.add_argument("--gap", metavar="TIME", help="TRUEFIN_FLUSH_GAP (default: truefin's own)")
+    parser.add_argument("--pause", type=float, default=0, metavar="SECONDS",
+                        help="the client of a cache or relay rests so long before each 64 KB (default: %(default)s)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="tries at once (default: one per processor)")
     parser.add_argument("--write", action="store_true", help="put it into docs/PEERS.md, in the place of what it has of these")
     parser.add_argument("--render", action="store_true", help="measure nothing, write docs/PEERS.md from what was measured")
@@ -46,7 +48,7 @@ def one(peer, place, number, size, way, ending, options, directory):
     try:
         if is_relay:
             target = peer.target(place, backend, number)
-            body, is_told = relays.ask(peer.port, target)
+            body, is_told = relays.ask(peer.port, target, options.pause)
         else:
             body, is_told = peer.ask(server.port, size, directory)
         server.ended()

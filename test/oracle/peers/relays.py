@@ -10,9 +10,11 @@ import socket
 import subprocess
 import time
 
+from server import starting
+
 TAKES = 30    # seconds at most
 STARTS = 20
-BLOCK = 1 << 20
+BLOCK = 65536
 WHOLE = b"Whole.\n"
 WHOLE_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s" % (
     len(WHOLE), WHOLE)
@@ -58,13 +60,19 @@ def understood(data, is_reset):
 class Question:
     """A request that is read without ever waiting, so that the same thread can answer it."""
 
-    def __init__(self, port, target):
-        self.data, self.is_reset = [], False
-        self.socket = socket.create_connection(("127.0.0.1", port), TAKES)
+    def __init__(self, port, target, pause=0):
+        self.data, self.is_reset, self.pause = [], False, pause
+        self.socket = socket.socket()
+        self.socket.settimeout(TAKES)
+        if pause:
+            # What it does not read must not wait in its kernel.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BLOCK // 2)
+        self.socket.connect(("127.0.0.1", port))
         self.socket.sendall(b"GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n" % target.encode())
 
     def read(self):
         """False at the end."""
+        time.sleep(self.pause)
         try:
             data = self.socket.recv(BLOCK)
         except ConnectionResetError:
@@ -79,8 +87,8 @@ class Question:
         return understood(b"".join(self.data), self.is_reset)
 
 
-def ask(port, target):
-    question = Question(port, target)
+def ask(port, target, pause=0):
+    question = Question(port, target, pause)
     while question.read():
         pass
     return question.answer()
@@ -89,7 +97,7 @@ def ask(port, target):
 def ask_again(port, target, backend):
     """The same, while a server at the port BACKEND gives a whole answer."""
     ends = time.monotonic() + TAKES
-    with socket.create_server(("127.0.0.1", backend)) as listener:
+    with starting, socket.create_server(("127.0.0.1", backend)) as listener:
         question = Question(port, target)
         while time.monotonic() < ends:
             ready, _, _ = select.select([listener, question.socket], [], [], TAKES)

@@ -4,6 +4,7 @@ import os
 import select
 import signal
 import subprocess
+import threading
 import time
 from email.utils import formatdate
 
@@ -30,6 +31,10 @@ OPTIONS = {
 }
 
 
+# A program that is just being started has all that we have open: held by who has a port for a moment.
+starting = threading.Lock()
+
+
 class Server:
     """Serves one request at PORT (0: any), and ends in the midst of the answer."""
 
@@ -43,8 +48,9 @@ class Server:
         environment = dict(os.environ)
         if tools.gap:
             environment["TRUEFIN_FLUSH_GAP"] = tools.gap
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment,
-                                        start_new_session=True)
+        with starting:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment,
+                                            start_new_session=True)
         self.port = self._port()
 
     def _port(self):
