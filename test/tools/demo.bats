@@ -38,6 +38,7 @@ demo() {
 @test "demo: it fails, and says where, with a truefin that does nothing" {
     mkdir idle
     ln -s "$BUILD_DIR/libexec" "$BUILD_DIR/test" idle
+    # shellcheck disable=SC2016  # the script's own
     printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n' >idle/truefin
     chmod +x idle/truefin
     run -1 demo BUILD_DIR="$PWD/idle"
