@@ -82,6 +82,44 @@ in_mid_answer() {
     find_worker
 }
 
+# late_reader POLICY fin|rst: a client reads nothing of a finished answer of 2.5 MB before the server has decided to end
+# the idle session, and where the process waits for nobody not before that is gone. It must get all of the answer, and
+# the reason.
+late_reader() {
+    postgresql "$1"
+    run -0 timeout 60 python3 - "$port" "${TRUEFIN_TEST_SESSIONS:-2}" "$2" <<'END'
+import os, socket, struct, sys, time
+
+def message(kind, body):
+    return kind + struct.pack("!I", 4 + len(body)) + body
+
+def has_ended(local, number):
+    if sys.argv[3] == "rst":
+        return open("postgresql.err").read().count("idle-session timeout") > number
+    # The server's end of it is no process's any more.
+    return "users:" not in os.popen(f"ss -Htnp 'dport = :{local}'").read()
+
+for number in range(int(sys.argv[2])):
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    client.connect(("127.0.0.1", int(sys.argv[1])))
+    local = client.getsockname()[1]
+    client.sendall(message(b"", struct.pack("!I", 0x30000) + b"user\0postgres\0database\0postgres\0\0"))
+    client.sendall(message(b"Q", b"SET idle_session_timeout = '100ms'; SELECT repeat('a', 2500000)\0"))
+    end = time.monotonic() + 10
+    while not client.recv(1, socket.MSG_PEEK) or (time.monotonic() < end and not has_ended(local, number)):
+        time.sleep(0.01)
+    data, ending = b"", "fin"
+    try:
+        while more := client.recv(65536):
+            data += more
+    except ConnectionResetError:
+        ending = "rst"
+    print(ending, data.count(b"a" * 1000), b"idle-session timeout" in data)
+END
+    assert_equal "$(sort <<<"$output" | uniq -c | xargs)" "${TRUEFIN_TEST_SESSIONS:-2} $2 2500 True"
+}
+
 @test "PostgreSQL: a client that takes its leave reads FIN" {
     postgresql
     login postgres "$(message Q "SELECT 'Hel'||'lo.'"'\x00')" "$(message X '')"
@@ -121,4 +159,12 @@ in_mid_answer() {
     peer_ended rst
     peer=other peer_ended fin
     run -0 grep -a 'crash of another server process' other.got
+}
+
+@test "PostgreSQL: a client that reads late gets all of an answer, why its session was ended, and FIN" {
+    late_reader abort-on-crash fin
+}
+
+@test "PostgreSQL: the same with session-error=flush-rst, and an RST behind it" {
+    late_reader "abort-on-crash, session-error=flush-rst" rst
 }
