@@ -223,7 +223,7 @@ void launch_before_exec(void)
         release_standard();
     } else {
         around_exec(let_go);
-        flush_await();
+        flush_await(false);
     }
 }
 

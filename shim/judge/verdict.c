@@ -221,7 +221,7 @@ void verdict_death(enum event event)
         if (end_by_death(fd, connection, its_event, &ending))
             count[its_event != event][ending]++;
     }
-    flush_await();
+    flush_await(true);
     record_death(event, count[false]);
     record_death(event_of_session(event, true), count[true]);
     real(pthread_setcancelstate)(cancellation, NULL);

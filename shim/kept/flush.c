@@ -36,21 +36,24 @@ static struct connection *next(int *fd)
     return NULL;
 }
 
-/* A peer that waits for us to read, before it reads itself, must not wait for ever. */
-static uint32_t look(int fd, const struct connection *connection)
+/*
+ * A peer that waits for us to read, before it reads itself, must not wait for ever. But behind an exec that
+ * fails the program reads on.
+ */
+static uint32_t look(int fd, const struct connection *connection, bool for_good)
 {
-    if (ownership_is_sole_holder(fd, connection))
+    if (for_good && ownership_is_sole_holder(fd, connection))
         kept_drain(fd);
     return kept_unflushed(fd, connection->plain);
 }
 
 /* Milliseconds until the next look; 0 when all is delivered. */
-static uint32_t look_at_all(void)
+static uint32_t look_at_all(bool for_good)
 {
     uint32_t longest = 0;
     struct connection *connection;
     for (int fd = 0; (connection = next(&fd)); fd++) {
-        const uint32_t wait = look(fd, connection);
+        const uint32_t wait = look(fd, connection, for_good);
         if (wait == 0)
             unmark(connection);
         longest = wait > longest ? wait : longest;
@@ -74,7 +77,7 @@ static void give_up(void)
     }
 }
 
-void flush_await(void)
+void flush_await(bool for_good)
 {
     KEEP_ERRNO;
     if (marked == 0 && !keep_flushes())
@@ -82,7 +85,7 @@ void flush_await(void)
     const uint32_t limit = raw_now() + config.flush.at_exit;
     uint32_t left = config.flush.at_exit;
     uint32_t wait;
-    while (marked > 0 && (wait = look_at_all()) > 0 && left > 0) {
+    while (marked > 0 && (wait = look_at_all(for_good)) > 0 && left > 0) {
         rest(wait < left ? wait : left);
         left = (int32_t)(limit - raw_now()) > 0 ? limit - raw_now() : 0;
     }
