@@ -45,7 +45,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
       With a copy above 2 as well it can't be told whether it moved its own or leaked one: the same.
   D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
   D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
-      ending early, but no other one.
+      ending early, but no other one. Under `linger` the FIN may be out then (a grandchild whose parent is gone is not
+      known to hold a copy), and whoever takes the connection up later cannot write any more.
   D11 A child that execs anything with a copy above 2 releases what it was given also if the program loads us.
   D12 After shutdown(SHUT_WR) the peer sees FIN and nothing more is looked at.
   D13 "Disarm before it leaves our sight" and "abort-unless-shutdown: only shutdown gives a FIN" contradict each other
@@ -66,7 +67,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D19 Whoever leaks its copy through exec while a program that took the connection up by exec holds it leaves that
       (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
   D20 "if it crashed before the superserver closed its copy, that close is its crash": who took the connection up by exec and
-      was killed by a signal before its parent closes, and has not been waited for, decides.
+      was killed by a signal before its parent closes, and has not been waited for, decides. If it does not load us, nobody
+      knows whether it had given the connection up before: FIN and RST are both taken then.
   D21 A bad status is `session-error` in a process that a fork gave the connection, that execed with it at 0, 1, 2 (whoever
       got it before), or that received it in a message: also its own message, if the process had got it itself. In one that is
       still a holder a message changes nothing.
@@ -127,6 +129,8 @@ class Connection:
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
         self.killed = []         # D20: (process, event) of those that took it up by an exec
+        self.quitters = []       # D20: out of sight they gave it up again
+        self.lingers = False     # D10
 
     def is_ending(self):
         """Its end has begun, or somebody may take it for that: from now on the peer reads."""
@@ -159,6 +163,7 @@ class Process:
         self.children = set()
         self.parent = None
         self.status = None       # wait status once dead
+        self.killed = False      # by a signal
         self.reaped = False
 
     def free(self, at_least=0):
@@ -203,6 +208,8 @@ class World:
             return
         place = c.chain.index(p.name)
         c.chain.remove(p.name)
+        if event == "close" and not p.sees and p.name in c.by_exec:
+            c.quitters.append(p)
         if c.chain:
             c.strangers |= p.name in c.by_exec and (0 < place < len(c.chain) or p.parent not in c.chain)  # D18
             return
@@ -230,6 +237,9 @@ class World:
         if ((ending == "rst" or p.name in c.by_exec)
                 and any(q is not p and q.alive and c in q.fds.values() for q in c.senders)):
             c.decision = "either"                                       # D7
+        c.lingers |= ending == "fin" and event in ("close", "unread")
+        if event in ("close", "unread") and any(q.parent == p.name and not q.reaped and q.killed for q in c.quitters):
+            c.decision = "either"                                       # D20
         drained = ending == "fin" and unread
         parent = self.processes[p.parent] if p.parent else p
         outsiders = [q for q in {parent, *c.leakers} if q is not p and q.alive and c in q.fds.values()]
@@ -341,7 +351,7 @@ class World:
             if event in ("crash", "stop") and p.name in c.chain and p.name in c.by_exec:
                 c.killed.append((p, event))                             # D20
             self.leave(c, p, event, caught, waits)
-        p.alive, p.status = False, status
+        p.alive, p.status, p.killed = False, status, event in ("crash", "stop")
         for child in p.children:
             self.processes[child].parent = None
         self.dead = p.name
@@ -417,7 +427,7 @@ class World:
 
     def do_write(self, p, fd, count):
         c = self.holding(p, fd)
-        if not c or c.shut or c.decision or c.written + int(count) > MOST_WRITTEN:
+        if not c or c.shut or c.decision or c.lingers or c.written + int(count) > MOST_WRITTEN:
             return False
         c.written += int(count)
         self.tell(p, "write", p.names[fd], count)
