@@ -72,10 +72,23 @@ static bool stays_standard(const struct connection *connection)
     return false;
 }
 
+/* FD, and all other descriptors for it? Most have none. */
+static bool is_closed_by_exec(int fd, const struct connection *connection)
+{
+    if (!closes_on_exec(fd))
+        return false;
+    const bool has_others = (uint32_t)atomic_load(&connection->life) > 1;
+    const struct connection *found;
+    for (int other = 0; has_others && (found = table_next_connection(&other)); other++)
+        if (found == connection && !closes_on_exec(other))
+            return false;
+    return true;
+}
+
 /* With close-on-exec the exec is the program's own close, or the end of a service that a signal has killed. */
 static enum ending ending_of_exec(int fd, const struct connection *connection)
 {
-    if (!closes_on_exec(fd))
+    if (!is_closed_by_exec(fd, connection))
         return ENDING_KEEP;
     const uint32_t claims = atomic_load(&connection->claims);
     const enum event event = event_of_close((struct closing){
@@ -138,9 +151,9 @@ static void leave_behind(int fd, struct connection *connection, int32_t pid)
         return;
     }
     uint32_t claims = atomic_load(&connection->claims);
-    /* Asked before the next line takes out who is dead. */
     const enum ending ending = ending_of_exec(fd, connection);
-    pid_t other = claims ? claims_other(claims, pid, fd, true) : 0;
+    /* Nobody is taken out: the exec may fail, and a service that a signal has killed still counts then. */
+    pid_t other = claims ? claims_other(claims, pid, fd, false) : 0;
     if (other > 0 || ownership_outer_holds(connection, fd))
         return;
     if (other < 0 && !closes_on_exec(fd)) {
