@@ -45,8 +45,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
       With a copy above 2 as well it can't be told whether it moved its own or leaked one: the same.
   D9  `fin` and `linger` discard what is unread when an owner ends the connection, also if helpers still hold copies.
   D10 Between the end by its owner and the last close in the kernel (a helper holds a copy) the peer may see the
-      ending early, but no other one. Under `linger` the FIN may be out then (a grandchild whose parent is gone is not
-      known to hold a copy), and whoever takes the connection up later cannot write any more.
+      ending early, but no other one. Under `linger` the FIN may be out then (a grandchild whose parent is gone, or a
+      displaced sibling, is not known to hold a copy), and whoever takes the connection up later cannot use it any more.
   D11 A child that execs anything with a copy above 2 releases what it was given also if the program loads us.
   D12 After shutdown(SHUT_WR) the peer sees FIN and nothing more is looked at.
   D13 "Disarm before it leaves our sight" and "abort-unless-shutdown: only shutdown gives a FIN" contradict each other
@@ -403,7 +403,7 @@ class World:
 
     def send_by_peer(self, name, count):
         c = self.connections.get(name)
-        if not c or c.ended or c.shut or c.decision or c.strangers or (self.policy and not c.chain):
+        if not c or c.ended or c.shut or c.decision or c.lingers or c.strangers or (self.policy and not c.chain):
             return False
         for p in self.processes.values():
             for n, held in p.fds.items():
