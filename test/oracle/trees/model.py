@@ -67,8 +67,8 @@ Decisions where the sentences leave a case open, marked in the code by their num
   D19 Whoever leaks its copy through exec while a program that took the connection up by exec holds it leaves that
       (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
   D20 "if it crashed before the superserver closed its copy, that close is its crash": who took the connection up by exec and
-      was killed by a signal before its parent closes, and has not been waited for, decides. If it does not load us, nobody
-      knows whether it had given the connection up before: FIN and RST are both taken then.
+      was killed by a signal before its parent closes, and has not been waited for, decides. Whether it had given the
+      connection up before, its parent cannot know: if it had, FIN and RST are both taken (a false RST).
   D21 A bad status is `session-error` in a process that a fork gave the connection, that execed with it at 0, 1, 2 (whoever
       got it before), or that received it in a message: also its own message, if the process had got it itself. In one that is
       still a holder a message changes nothing.
@@ -129,7 +129,7 @@ class Connection:
         self.senders = []        # processes that gave it away in a message
         self.leakers = []        # processes that leaked it through exec
         self.killed = []         # D20: (process, event) of those that took it up by an exec
-        self.quitters = []       # D20: out of sight they gave it up again
+        self.quitters = []       # D20: those that gave it up again
         self.lingers = False     # D10
 
     def is_ending(self):
@@ -208,7 +208,7 @@ class World:
             return
         place = c.chain.index(p.name)
         c.chain.remove(p.name)
-        if event == "close" and not p.sees and p.name in c.by_exec:
+        if event == "close" and p.name in c.by_exec:
             c.quitters.append(p)
         if c.chain:
             c.strangers |= p.name in c.by_exec and (0 < place < len(c.chain) or p.parent not in c.chain)  # D18
