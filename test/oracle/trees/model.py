@@ -63,7 +63,7 @@ Decisions where the sentences leave a case open, marked in the code by their num
       its owner's crash has decided. Whoever is last then, FIN and RST are both taken.
   D18 An exec forgets. What a program that took the connection up by exec has forked is known to that program only: once it
       is gone, those above it can't know of its heirs, nor it, once its parent is gone, of other holders. Nor does a holder
-      that execs know any more whom it had given it to.
+      that execs know any more whom it had given it to, or which of its services was killed.
   D19 Whoever leaks its copy through exec while a program that took the connection up by exec holds it leaves that
       (and their heirs) with a copy in their way that nobody judges: FIN and RST are both taken (the shim disarms: a false RST is worse).
   D20 "if it crashed before the superserver closed its copy, that close is its crash": who took the connection up by exec and
@@ -294,6 +294,9 @@ class World:
                     c.leakers.append(p)
                 self.release(c, p.name)                                 # D6, D11
                 c.strangers |= bool(set(c.chain) & c.by_exec)                            # D19
+        for c in before:
+            c.killed = [(q, event) for q, event in c.killed if q.parent != p.name]       # D18
+            c.quitters = [q for q in c.quitters if q.parent != p.name]
         p.fds, p.cloexec, p.last = kept, set(), None
         p.untracked = {n for n in kept if n > 2}                        # D15
         p.sees = program in LOADS_US
