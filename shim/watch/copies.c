@@ -113,6 +113,15 @@ void copies_close(void)
         await(&holders[i]);
 }
 
+void copies_leave(int fd)
+{
+    for (size_t i = batch.count; i-- > 0;)
+        if (batch.at[i] == fd) {
+            batch.at[i] = batch.at[--batch.count];
+            return;
+        }
+}
+
 static int take(int pidfd, int number)
 {
     return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);

@@ -20,6 +20,9 @@
  */
 int copies_take(int pidfd, int number);
 
+/* FD, which was taken, is the caller's from now on, for as long as he likes. */
+void copies_leave(int fd);
+
 /*
  * Closes all that has been taken; rests until that is done. What belongs to a stopped thread must be closed
  * before that goes on: the last close is to be its own. If no process can be made, those that linger stay

@@ -1,11 +1,11 @@
 #include "keeper.h"
 
+#include "copies.h"
 #include "kept/kept.h"
 #include "kept/raw.h"
 #include "report/record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -70,23 +70,17 @@ static bool attends(int fd, const struct kept *kept)
            epoll_ctl(all.set, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* A descriptor of our own for what FD is; -1 if it cannot be kept. */
-static int take(int fd)
+static bool has_place(int fd)
 {
-    const int copy = make_set() ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
-    if (copy >= 0 && make_room(copy))
-        return copy;
-    if (copy >= 0)
-        close(copy);
-    return -1;
+    return make_set() && make_room(fd);
 }
 
+/* It is ours from now on: a duplicate would take a second number for each of thousands. */
 static bool put(int fd)
 {
-    if (!attends(fd, &all.at[fd].kept)) {
-        close(fd);
+    if (!attends(fd, &all.at[fd].kept))
         return false;
-    }
+    copies_leave(fd);
     all.at[fd].used = true;
     all.count++;
     return true;
@@ -106,22 +100,20 @@ static void make_ours(int fd)
 
 bool keeper_discard(int fd)
 {
-    const int copy = take(fd);
-    if (copy < 0)
+    if (!has_place(fd))
         return false;
-    make_ours(copy);
-    kept_discard(&all.at[copy].kept);
-    return put(copy) && shutdown(copy, SHUT_WR) == 0;
+    make_ours(fd);
+    kept_discard(&all.at[fd].kept);
+    return put(fd) && shutdown(fd, SHUT_WR) == 0;
 }
 
 bool keeper_flush(int fd)
 {
-    const int copy = take(fd);
-    if (copy < 0)
+    if (!has_place(fd))
         return false;
-    kept_flush(&all.at[copy].kept, true);
-    kept_arm_delivered(copy);
-    return put(copy);
+    kept_flush(&all.at[fd].kept, true);
+    kept_arm_delivered(fd);
+    return put(fd);
 }
 
 bool keeper_has_any(void)

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 
 /*
- * Keeps the connection of FD, a copy that the caller goes on to close: sends the FIN, and discards what arrives.
- * False if it cannot be kept, for want of memory or of a descriptor.
+ * Keeps the connection of FD, which was taken (copies.h) and is no longer the caller's then: sends the FIN, and
+ * discards what arrives. False if it cannot be kept, for want of memory or of a descriptor.
  */
 bool keeper_discard(int fd);
 

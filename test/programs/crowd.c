@@ -4,6 +4,7 @@
  * crowd processes N: the same with N child processes.
  * crowd servers N: says "ready" when it has accepted N connections, each of which a child process has alone.
  * crowd connections N: says "ready" when it has N connections with itself, both ends of each, and waits.
+ * crowd queues N: says "ready" when it has accepted N connections and written QUEUED bytes to each, and waits.
  * crowd execs N: accepts one connection, starts 4 children that execute themselves N times each, from a
  * thread that is not the first, beside others that start and end; says "ready" when all have exited with 0.
  *
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILED = 99, STACK = 65536, EXECUTING = 4, BESIDE = 3 };
+enum { FAILED = 99, STACK = 65536, EXECUTING = 4, BESIDE = 3, QUEUED = 8000 };
 
 static struct sockaddr_in at = {.sin_family = AF_INET};
 
@@ -54,6 +55,14 @@ static void connections(int listener, int count)
             err(FAILED, "connect");
         take(listener);
     }
+}
+
+static void queues(int listener, int count)
+{
+    static const char block[QUEUED];
+    for (int i = 0; i < count; i++)
+        if (send(take(listener), block, QUEUED, MSG_DONTWAIT) != QUEUED)
+            err(FAILED, "send");
 }
 
 static void *end(void *unused)
@@ -155,13 +164,15 @@ static void servers(int listener, int count)
 int main(int argc, char **argv)
 {
     if (argc != 3)
-        errx(FAILED, "usage: crowd threads|idle|processes|servers|connections|execs N");
+        errx(FAILED, "usage: crowd threads|idle|processes|servers|connections|queues|execs N");
     int count = (int)strtol(argv[2], NULL, 10);
     if (strcmp(argv[1], "step") == 0)
         return step(count);
     int listener = listen_anywhere();
     if (strcmp(argv[1], "connections") == 0) {
         connections(listener, count);
+    } else if (strcmp(argv[1], "queues") == 0) {
+        queues(listener, count);
     } else if (strcmp(argv[1], "servers") == 0) {
         servers(listener, count);
     } else if (strcmp(argv[1], "execs") == 0) {

@@ -89,3 +89,82 @@ END
     echo "# a death with $((2 * count)) ends took $(((${EPOCHREALTIME/./} - ${before/./}) / 1000)) ms" >&3
     assert_regex "$(cat log)" "event=crash flush-rst=$((2 * count))$"
 }
+
+# late_peers PORT COUNT: so many that read nothing before the file "go" is there, and then all. "connected"; then how many have
+# got every byte and the reset.
+late_peers() {
+    cat >late.py <<'END'
+import os, select, socket, sys, time
+port, count = int(sys.argv[1]), int(sys.argv[2])
+peers = {}
+for _ in range(count):
+    peer = socket.socket()
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    peer.connect(("127.0.0.1", port))
+    peers[peer.fileno()] = [peer, 0]
+print("connected", flush=True)
+end = time.monotonic() + 60
+while not os.path.exists("go") and time.monotonic() < end:
+    time.sleep(0.01)
+poll = select.epoll()
+for fd in peers:
+    poll.register(fd, select.EPOLLIN)
+right = 0
+left = count
+wrong = []
+while left and time.monotonic() < end:
+    for fd, _ in poll.poll(1):
+        try:
+            data = peers[fd][0].recv(65536)
+            peers[fd][1] += len(data)
+            over = not data
+            if over:
+                wrong.append(("fin", peers[fd][1]))
+        except ConnectionResetError:
+            right += peers[fd][1] == 8000
+            over = True
+            if peers[fd][1] != 8000:
+                wrong.append(("rst", peers[fd][1]))
+        if over:
+            poll.unregister(fd)
+            left -= 1
+print("right", right, *wrong[:3], flush=True)
+END
+    start late timeout 120 python3 late.py "$1" "$2"
+}
+
+# used PID: hundredths of a second of a processor.
+used() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+# past MICROSECONDS: so long after $before.
+past() {
+    ((${EPOCHREALTIME/./} - before >= $1))
+}
+
+@test "a death with many full queues: its parent waits for none, the side-car rests meanwhile, delivers all, and ends" {
+    local count=${TRUEFIN_TEST_QUEUES:-1000} watcher before waited work
+    ulimit -n $((count + 100)) || skip 'the limit of descriptors cannot be raised'
+    export TRUEFIN_FLUSH_TIME=1min
+    watched many -- "$PROGRAMS/crowd" queues "$count"
+    find_port many
+    late_peers "$port" "$count"
+    WAIT_LIMIT=60 said many ready
+    WAIT_LIMIT=60 said late connected
+    watcher=$(watcher_of "$(pid_of many)")
+    before=${EPOCHREALTIME/./}
+    kill -KILL "$(pid_of many)"
+    WAIT_LIMIT=30 ended many signal KILL
+    waited=$(((${EPOCHREALTIME/./} - before) / 1000))
+    # What it does for the death is not counted.
+    work=$(used "$watcher")
+    before=${EPOCHREALTIME/./}
+    wait_until past 2000000
+    work=$(($(used "$watcher") - work))
+    echo "# parent: $waited ms for $count queues; side-car in two seconds: $work hundredths of a processor" >&3
+    assert [ "$work" -lt "${TRUEFIN_TEST_WORK:-40}" ]
+    touch go
+    WAIT_LIMIT=60 said late "right $count"
+    WAIT_LIMIT=30 wait_until gone "$watcher"
+}
