@@ -170,6 +170,11 @@ BARE static void arm(int fd)
     set_linger(fd, true);
 }
 
+BARE void kept_linger_off(int fd)
+{
+    set_linger(fd, false);
+}
+
 BARE void kept_arm_delivered(int fd)
 {
     if (is_acknowledged(fd))
@@ -219,7 +224,7 @@ BARE enum kept_outcome kept_look(int fd, struct kept *kept)
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
 {
     if (kept->aim == KEPT_FLUSHES && outcome == KEPT_GIVES_WAY && !kept->shared && !is_acknowledged(fd))
-        set_linger(fd, false);
+        kept_linger_off(fd);
     else if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))
         arm(fd);
 }

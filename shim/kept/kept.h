@@ -84,6 +84,9 @@ void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outco
  */
 uint32_t kept_unflushed(int fd, bool plain);
 
+/* Takes the program's own linger off FD: its last close must not wait. One call. */
+void kept_linger_off(int fd);
+
 /*
  * Arms FD, which is kept to be aborted, where only the gap is not past yet: if whoever keeps it is killed, that is
  * an abort, and nothing is lost. One or two calls.

@@ -104,6 +104,7 @@ bool keeper_discard(int fd)
         return false;
     make_ours(fd);
     kept_discard(&all.at[fd].kept);
+    kept_linger_off(fd);
     return put(fd) && shutdown(fd, SHUT_WR) == 0;
 }
 

@@ -41,6 +41,17 @@ load ../watch.bash
     ((work < 30))
 }
 
+@test "the side-car waits for no linger time of the program's: a peer that takes nothing is given up" {
+    local watcher
+    TRUEFIN_LINGER_TIME=200ms watch_static -p always-fin -- "${FILL[@]}" linger:1,60 sigwait:USR1 kill_self:KILL
+    watcher=$(watcher_of "$(pid_of server)")
+    connect_peer --read-bytes 1
+    server_said ready
+    kill_server USR1
+    server_ended signal KILL
+    wait_until gone "$watcher"
+}
+
 @test "under always-fin a byte that comes after the death makes no RST" {
     watch_static -p always-fin -- accept write:Hello. kill_self:KILL
     run -0 python3 -c '
