@@ -39,6 +39,36 @@ load ../helpers.bash
     assert_equal "$rows" 6
 }
 
+@test "a C++ exception delivers all that was written, then RST: nobody catches it, or it loses the connection on its way" {
+    local case rows=0
+    for case in uncaught caught-above; do
+        launch server -p abort-on-crash,exception=flush-rst "$PROGRAMS/unwind" "$case" "$BIG"
+        find_port server
+        slow_peer
+        peer_saw rst $((BIG + 6))
+        stop_all
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 2
+}
+
+@test "a Rust panic delivers all that was written, then RST: it ends the process, or loses the connection on its way" {
+    local build case rows=0
+    find_rust_builds
+    for build in $RUST_BUILDS; do
+        for case in panic-in-main caught; do
+            launch server "$PROGRAMS/$build/unwind-unwind" "$case" "$BIG"
+            find_port server
+            slow_peer
+            peer_saw rst $((BIG + 6))
+            [[ $case == caught ]] || server_ended exit 101
+            stop_all
+            rows=$((rows + 1))
+        done
+    done
+    assert [ "$rows" -ge 2 ]
+}
+
 @test "an exit waits no longer than TRUEFIN_FLUSH_AT_EXIT for a peer that does not read" {
     serve -p exit-error=flush-rst TRUEFIN_FLUSH_AT_EXIT=100ms "${FILL[@]}" exit:3
     connect_peer --read-bytes 1

@@ -604,6 +604,24 @@ static void ask_seccomp(const char *arg)
 }
 
 /* The last thread's end is the process's, with status 0. */
+/* Where no hook sees it. */
+static void raw_exit_group(const char *arg)
+{
+    raw_call(SYS_exit_group, number(arg), 0, 0, 0, 0, 0);
+}
+
+/* Until the kernel has no more for us, and kills. */
+static void use_memory(const char *arg)
+{
+    enum { PIECE = 1 << 20 };
+    (void)arg;
+    for (;;) {
+        char *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        must(-(piece == MAP_FAILED), "mmap");
+        memset(piece, 1, PIECE);
+    }
+}
+
 static void do_pthread_exit(const char *arg)
 {
     (void)arg;
@@ -1018,6 +1036,8 @@ static const struct operation {
     {"err", do_err},
     {"error", do_error},
     {"syscall_exit_group", syscall_exit_group},
+    {"raw_exit_group", raw_exit_group},
+    {"use_memory", use_memory},
     {"pthread_exit", do_pthread_exit},
     {"atexit_close", atexit_close},
     {"atexit_serve", atexit_serve},

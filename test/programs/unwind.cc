@@ -1,6 +1,7 @@
 /*
- * unwind CASE: accepts a connection, writes "Hello.", and loses it as CASE says, in most cases while a C++ exception
+ * unwind CASE [BYTES]: accepts a connection, writes "Hello.", and loses it as CASE says, in most cases while a C++ exception
  * unwinds the thread. The process goes on until its peer has gone: what the peer sees is the close, not the exit.
+ * With BYTES so many more are written, and "filled" is said then.
  *
  * Built as a program, the same with libgcc and with all of the C++ run-time linked statically, and as a plug-in that
  * the C program `plugin` opens with RTLD_LOCAL.
@@ -579,7 +580,17 @@ void stay()
 
 } // namespace
 
-extern "C" int run(const char *name)
+/* A queue that is full: the kernel takes it at once. */
+static bool fill(int bytes)
+{
+    const std::string block(static_cast<size_t>(bytes), 'x');
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) != 0 || write(fd, block.data(), block.size()) != bytes)
+        return false;
+    puts("filled");
+    return fflush(stdout) == 0;
+}
+
+extern "C" int run_full(const char *name, int bytes)
 {
     sockaddr_in at = {};
     socklen_t size = sizeof at;
@@ -597,14 +608,21 @@ extern "C" int run(const char *name)
     fd = accept(listener, nullptr, nullptr);
     if (write(fd, "Hello.", 6) != 6)
         return 1;
+    if (bytes > 0 && !fill(bytes))
+        return 1;
     found->second();
     stay();
     return 0;
 }
 
+extern "C" int run(const char *name)
+{
+    return run_full(name, 0);
+}
+
 #ifndef PLUGIN
 int main(int argc, char **argv)
 {
-    return argc == 2 ? run(argv[1]) : 2;
+    return argc == 2 || argc == 3 ? run_full(argv[1], argc == 3 ? atoi(argv[2]) : 0) : 2;
 }
 #endif

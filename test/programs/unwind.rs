@@ -1,5 +1,6 @@
-// unwind CASE: accepts one or two connections, writes "Hello." to each, and drops them as CASE says, most while a
+// unwind CASE [BYTES]: accepts one or two connections, writes "Hello." to each, and drops them as CASE says, most while a
 // panic unwinds the thread. The process goes on until its peers have gone: what they see is the drop, not the exit.
+// With BYTES so many more are written to the first, and "filled" is said then.
 //
 // No async runtime is needed to show what one does: `executor` polls two tasks in turns on one thread.
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -172,8 +173,17 @@ fn set_zero_linger(connection: &TcpStream) {
     assert_eq!(unsafe { setsockopt(connection.as_raw_fd(), 1, 13, &zero, 8) }, 0);
 }
 
+// A queue that is full: the kernel takes it at once.
+fn fill(mut connection: TcpStream, bytes: usize) -> TcpStream {
+    let size: [i32; 2] = [bytes as i32, 0];
+    assert_eq!(unsafe { setsockopt(connection.as_raw_fd(), 1, 7, &size, 4) }, 0); // SOL_SOCKET, SO_SNDBUF
+    connection.write_all(&vec![0; bytes]).expect("write");
+    println!("filled");
+    connection
+}
+
 fn main() {
-    let what = std::env::args().nth(1).expect("usage: unwind CASE");
+    let what = std::env::args().nth(1).expect("usage: unwind CASE [BYTES]");
     let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
     println!("port {}", listener.local_addr().expect("address").port());
     let accept = || {
@@ -181,7 +191,10 @@ fn main() {
         connection.write_all(b"Hello.").expect("write");
         connection
     };
-    let connection = accept();
+    let connection = match std::env::args().nth(2) {
+        Some(bytes) => fill(accept(), bytes.parse().expect("BYTES")),
+        None => accept(),
+    };
     match what.as_str() {
         "drop" => drop(connection),
         "panic-in-main" => serve_and_panic(connection),
