@@ -8,6 +8,14 @@ figure() {
     sed -n "s/^$1 \([0-9]*\).*/\1/p" out
 }
 
+# measure_flushes LOAD COUNT: the same under flush-rst, with 8,000 bytes queued in each for peers that read none.
+measure_flushes() {
+    without_sanitizer 'it is as slow as its sanitizer'
+    shimmed -p 'accepted: close=flush-rst' TRUEFIN_FLUSH_TIME=1min TRUEFIN_FLUSH_AT_EXIT=0 timeout 30 \
+        "$BUILD_DIR/test/cost/bench/bench-linger" "$@" 8000 >out
+    cat out
+}
+
 # measure LOAD COUNT
 measure() {
     without_sanitizer 'it is as slow as its sanitizer'
@@ -37,4 +45,21 @@ measure() {
     measure loop 4000
     # Once there are 64 KiB for the thread, and a page here and there.
     (($(figure process_after) - $(figure process_before) < 400 + 64))
+}
+
+@test "close takes at most a millisecond at the 99th percentile with 500 and more full queues to be delivered" {
+    for _ in 1 2 3; do
+        measure_flushes close 500
+        # All of them are kept.
+        assert [ "$(figure descriptors)" -ge 1000 ]
+        (($(figure close_p99) > 1000)) || return 0
+    done
+    fail 'close is too slow'
+}
+
+@test "a connection that is kept to be delivered takes less than 64 bytes of the process" {
+    measure_flushes loop 1000
+    assert [ "$(figure descriptors)" -ge 1000 ]
+    # Once there are 64 KiB for the thread, and a page here and there.
+    (($(figure process_after) - $(figure process_before) < 64 + 64))
 }
