@@ -51,7 +51,7 @@ measure() {
     for _ in 1 2 3; do
         measure_flushes close 500
         # All of them are kept.
-        assert [ "$(figure descriptors)" -ge 1000 ]
+        assert [ "$(figure close_descriptors)" -ge 1000 ]
         (($(figure close_p99) > 1000)) || return 0
     done
     fail 'close is too slow'

@@ -77,7 +77,7 @@ static long kilobytes(const char *path, const char *name)
     return value;
 }
 
-static void report_descriptors(void)
+static void report_descriptors(const char *name)
 {
     int count = 0;
     DIR *directory = opendir("/proc/self/fd");
@@ -85,7 +85,7 @@ static void report_descriptors(void)
     while (readdir(directory))
         count++;
     closedir(directory);
-    printf("descriptors %d\n", count);
+    printf("%s %d\n", name, count);
 }
 
 static void report_memory(const char *when)
@@ -147,7 +147,7 @@ static void time_closes(int listener, int count)
         times[i] = now() - before;
     }
     report("close", count);
-    report_descriptors();
+    report_descriptors("close_descriptors");
 }
 
 /* The server's loop. Connection 0 is the one that is echoed; 'c' on it closes all others. */
@@ -173,7 +173,7 @@ static void echo(int listener, int count)
         if (byte == 'c')
             report_memory("after");
         if (byte == 'c')
-            report_descriptors();
+            report_descriptors("descriptors");
     }
 }
 
