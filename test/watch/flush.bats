@@ -28,6 +28,23 @@ load ../watch.bash
     wait_until gone "$watcher"
 }
 
+@test "the side-car looks at most 20 times a second at a connection that is not taken, and ever less often" {
+    local watcher looks
+    requires strace
+    TRUEFIN_FLUSH_TIME=2s watch_static -- "${FILL[@]}" sigwait:USR1 kill_self:KILL
+    watcher=$(watcher_of "$(pid_of server)")
+    connect_peer --read-bytes 1
+    server_said ready
+    start looks strace -e trace=ppoll -o looks -p "$watcher"
+    wait_until grep -q attached looks.err
+    kill_server USR1
+    server_ended signal KILL
+    wait_until gone "$watcher"
+    looks=$(grep -c '^ppoll' looks)
+    echo "$looks looks in two seconds"
+    ((looks > 3 && looks <= 30))
+}
+
 @test "messages that the kernel left for the program do not keep the side-car busy" {
     local watcher work
     TRUEFIN_FLUSH_TIME=1s watch_static -- accept send_zerocopy:10000 "${FILL[@]:1}" sigwait:USR1 kill_self:KILL
