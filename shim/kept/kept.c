@@ -96,6 +96,9 @@ BARE static enum kept_outcome discard(int fd, struct kept *kept)
 BARE static bool get_info(int fd, struct tcp_info *info)
 {
     uint32_t size = sizeof *info;
+    info->tcpi_state = 0;
+    info->tcpi_unacked = info->tcpi_notsent_bytes = 0;
+    info->tcpi_data_segs_out = info->tcpi_last_data_sent = 0;
     return CALL6(getsockopt, fd, PROTOCOL_TCP, TCP_INFO, info, &size, 0) == 0 &&
            size >= offsetof(struct tcp_info, tcpi_data_segs_out) + sizeof info->tcpi_data_segs_out;
 }
