@@ -138,9 +138,9 @@ used() {
     awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
-# past MICROSECONDS: so long after $before.
+# past MICROSECONDS SINCE
 past() {
-    ((${EPOCHREALTIME/./} - before >= $1))
+    ((${EPOCHREALTIME/./} - $2 >= $1))
 }
 
 @test "a death with many full queues: its parent waits for none, the side-car rests meanwhile, delivers all, and ends" {
@@ -160,7 +160,7 @@ past() {
     # What it does for the death is not counted.
     work=$(used "$watcher")
     before=${EPOCHREALTIME/./}
-    wait_until past 2000000
+    wait_until past 2000000 "$before"
     work=$(($(used "$watcher") - work))
     echo "# parent: $waited ms for $count queues; side-car in two seconds: $work hundredths of a processor" >&3
     assert [ "$work" -lt "${TRUEFIN_TEST_WORK:-40}" ]
