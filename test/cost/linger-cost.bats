@@ -8,11 +8,11 @@ figure() {
     sed -n "s/^$1 \([0-9]*\).*/\1/p" out
 }
 
-# measure_flushes LOAD COUNT: the same under flush-rst, with 8,000 bytes queued in each for peers that read none.
+# measure_flushes LOAD COUNT: the same under flush-rst, with 4,000 bytes queued in each for peers that read none.
 measure_flushes() {
     without_sanitizer 'it is as slow as its sanitizer'
     shimmed -p 'accepted: close=flush-rst' TRUEFIN_FLUSH_TIME=1min TRUEFIN_FLUSH_AT_EXIT=0 timeout 30 \
-        "$BUILD_DIR/test/cost/bench/bench-linger" "$@" 8000 >out
+        "$BUILD_DIR/test/cost/bench/bench-linger" "$@" 4000 >out
     cat out
 }
 

@@ -23,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FAILED = 99, STACK = 65536, EXECUTING = 4, BESIDE = 3, QUEUED = 8000 };
+enum { FAILED = 99, STACK = 65536, EXECUTING = 4, BESIDE = 3, QUEUED = 4000 };
 
 static struct sockaddr_in at = {.sin_family = AF_INET};
 

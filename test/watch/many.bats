@@ -121,9 +121,9 @@ while left and time.monotonic() < end:
             if over:
                 wrong.append(("fin", peers[fd][1]))
         except ConnectionResetError:
-            right += peers[fd][1] == 8000
+            right += peers[fd][1] == 4000
             over = True
-            if peers[fd][1] != 8000:
+            if peers[fd][1] != 4000:
                 wrong.append(("rst", peers[fd][1]))
         if over:
             poll.unregister(fd)
