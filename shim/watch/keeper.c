@@ -6,6 +6,7 @@
 #include "report/record.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -89,10 +90,9 @@ static bool put(int fd)
 /* What the program has set, and what would still be felt: a close that waits, a late wake-up, its SIGIO (socket(7)). */
 static void make_ours(int fd)
 {
-    const struct linger off = {0};
     const int one = 1;
     const int flags = fcntl(fd, F_GETFL);
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+    kept_linger_off(fd);
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     if (flags > 0 && (flags & O_ASYNC))
         fcntl(fd, F_SETFL, flags & ~O_ASYNC);
@@ -104,7 +104,6 @@ bool keeper_discard(int fd)
         return false;
     make_ours(fd);
     kept_discard(&all.at[fd].kept);
-    kept_linger_off(fd);
     return put(fd) && shutdown(fd, SHUT_WR) == 0;
 }
 

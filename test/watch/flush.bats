@@ -83,16 +83,6 @@ print(peer.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))' "$port"
     assert_output 0
 }
 
-# Its peer reads nothing, so a close of it would wait for half a minute.
-@test "under always-fin a connection with a linger time of its own holds up nobody" {
-    local watcher
-    TRUEFIN_LINGER_TIME=100ms watch_static -p always-fin -- accept linger:1,30 "${FILL[@]:1}" kill_self:KILL
-    watcher=$(watcher_of "$(pid_of server)")
-    connect_peer --read-bytes 1
-    server_ended signal KILL
-    wait_until gone "$watcher"
-}
-
 @test "a session is told from outside, too: what a fork child had, and what an exec left at 0" {
     watch_static -p 'exit-error=rst, session-error=keep' -- accept write:Hello. fork{ await_orphaned exit:3 } close exit:0
     peer_sees fin 6
