@@ -161,7 +161,7 @@ static int check_policy(void)
     if (!policy_parse(&policy, source.text, &fault))
         return bad_text(&source, &fault);
     if (policy_refuses_write(&policy))
-        puts("libtruefin-write.so");
+        puts("libtruefin-io.so");
     return EXIT_GOOD;
 }
 

@@ -29,7 +29,7 @@ build_guest() {
     built=$place/build-$arch
     cmake -S . -B "$built" -DCMAKE_BUILD_TYPE=Release -DCMAKE_SYSTEM_NAME=Linux "-DCMAKE_SYSTEM_PROCESSOR=$machine" \
         "-DCMAKE_C_COMPILER=$compiler" "-DCMAKE_C_FLAGS=-include $PWD/policy/compat.h"
-    cmake --build "$built" -j "$(nproc)" --target truefin truefin-write watch check policy_show peer \
+    cmake --build "$built" -j "$(nproc)" --target truefin truefin-io watch check policy_show peer \
         program-server program-server-static
 }
 

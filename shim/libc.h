@@ -52,7 +52,7 @@ int __lsan_is_turned_off(void);
 int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list values);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list values);
 
-/* The list of names: the library beside, shim/write/, has one of its own. */
+/* The list of names: the library beside, shim/io/, has one of its own. */
 #ifndef CALLS
 #define CALLS "calls.def"
 #endif

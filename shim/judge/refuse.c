@@ -32,6 +32,6 @@ HOOK bool truefin_refuses_write(int fd)
 
 void refuse_check(void)
 {
-    if (!dlsym(RTLD_DEFAULT, "truefin_write"))
-        record_note("refuse-write-after-fin has no effect: libtruefin-write.so is not loaded");
+    if (!dlsym(RTLD_DEFAULT, "truefin_io"))
+        record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
 }

@@ -1,4 +1,4 @@
-/* Policy word refuse-write-after-fin: is this write lost? Asked by libtruefin-write.so (shim/write/). */
+/* Policy word refuse-write-after-fin: is this write lost? Asked by libtruefin-io.so (shim/io/). */
 #ifndef TRUEFIN_REFUSE_H
 #define TRUEFIN_REFUSE_H
 

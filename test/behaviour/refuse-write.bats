@@ -166,13 +166,13 @@ for _ in range(3):
     assert_output 6
     run cat log
     assert_equal "${#lines[@]}" 1
-    assert_output --partial 'note="refuse-write-after-fin has no effect: libtruefin-write.so is not loaded"'
+    assert_output --partial 'note="refuse-write-after-fin has no effect: libtruefin-io.so is not loaded"'
 }
 
 @test "truefin run loads that library only for the word" {
     without_sanitizer 'truefin run starts programs without it'
     run -0 "$TRUEFIN" run -p always-fin -- sh -c "echo \$LD_PRELOAD"
-    refute_output --partial libtruefin-write.so
+    refute_output --partial libtruefin-io.so
     run -0 "$TRUEFIN" run -p 'connected: refuse-write-after-fin; off' -- sh -c "echo \$LD_PRELOAD"
     assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-write.so"
     run -0 "$TRUEFIN" run -- "$TRUEFIN" run -p refuse-write-after-fin -- sh -c "echo \$LD_PRELOAD"

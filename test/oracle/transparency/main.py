@@ -75,7 +75,7 @@ class Runner:
         if side == EMULATED:
             environment["TRANSPARENCY_EMULATE"] = "1"
         elif side != NO_SHIM:
-            beside = ":" + self.shim.replace("libtruefin.so", "libtruefin-write.so") if REFUSE in side else ""
+            beside = ":" + self.shim.replace("libtruefin.so", "libtruefin-io.so") if REFUSE in side else ""
             environment.update(LD_PRELOAD=self.shim + beside, TRUEFIN_POLICY=side)
         # The namespace is the run's own: ports are free, and runs beside it do not meet it. What puts up its loopback
         # device is not under the shim.

@@ -6,7 +6,7 @@
 #include <errno.h>
 
 /* By this name libtruefin.so knows that we are here. */
-HOOK const char truefin_write = 1;
+HOOK const char truefin_io = 1;
 
 #pragma weak truefin_refuses_write
 
