@@ -68,10 +68,10 @@ bool policy_asks_peer(const struct policy *policy)
     return asks(policy, TERM_PEER);
 }
 
-bool policy_refuses_write(const struct policy *policy)
+bool policy_has_option(const struct policy *policy, enum policy_option option)
 {
     for (int i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].endings.refuse_write)
+        if (policy->rules[i].endings.has[option])
             return true;
     return false;
 }

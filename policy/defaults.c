@@ -21,4 +21,5 @@ const struct policy policy_default = {
 const struct statuses statuses_default = {{BIT(0), 0, BIT(129 % 64) | BIT(130 % 64) | BIT(143 % 64), 0}};
 const uint64_t signals_default = BIT(SIGTERM) | BIT(SIGINT) | BIT(SIGHUP);
 const struct linger_limits linger_default = {.milliseconds = 2000, .bytes = 64 << 20, .end = ENDING_FIN};
+const unsigned defer_time_default = 100;
 const struct flush_limits flush_default = {.most = 10000, .at_exit = 1000, .gap = 50};

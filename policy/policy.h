@@ -46,10 +46,17 @@ struct facts {
     struct address peer; /* the remote address */
 };
 
-/* One ending for each event, and one rule for the time while the connection lives. */
+/* What a rule may say besides endings, each a word of its own. */
+enum policy_option {
+    OPTION_REFUSE_WRITE, /* no write after the peer's FIN has been read */
+    OPTION_DEFER_CLOSE,  /* a close is believed when the program goes on */
+    OPTIONS,
+};
+
+/* One ending for each event, and the options. */
 struct endings {
     uint8_t of[EVENTS]; /* enum ending */
-    bool refuse_write;  /* no write after the peer's FIN has been read */
+    bool has[OPTIONS];
 };
 
 enum {
@@ -180,6 +187,7 @@ extern const struct statuses statuses_default;
 extern const uint64_t signals_default;
 extern const struct linger_limits linger_default;
 extern const struct flush_limits flush_default;
+extern const unsigned defer_time_default; /* milliseconds */
 
 /* The endings of the first rule that matches; a row of KEEP if no rule matches. Never NULL. */
 const struct endings *policy_decide(const struct policy *policy, const struct facts *facts);
@@ -188,8 +196,8 @@ const struct endings *policy_decide(const struct policy *policy, const struct fa
 bool policy_asks_port(const struct policy *policy);
 bool policy_asks_peer(const struct policy *policy);
 
-/* Does any rule refuse writes? Then the library with the hooks on the data path is needed, too. */
-bool policy_refuses_write(const struct policy *policy);
+/* Does any rule have OPTION? Then the library with the hooks on the data path is needed, too. */
+bool policy_has_option(const struct policy *policy, enum policy_option option);
 
 /* Does any event of any rule end in ENDING? */
 bool policy_has(const struct policy *policy, enum ending ending);

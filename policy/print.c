@@ -101,6 +101,14 @@ static const struct word *nearest_preset(const struct endings *row, struct endin
     return preset;
 }
 
+static bool has_option(const struct endings *row)
+{
+    for (int option = 0; option < OPTIONS; option++)
+        if (row->has[option])
+            return true;
+    return false;
+}
+
 static void put_words(struct text *text, const struct endings *row)
 {
     struct endings base;
@@ -109,7 +117,7 @@ static void put_words(struct text *text, const struct endings *row)
 
     if (preset)
         text_put(text, preset->name);
-    else if (differences(row, &base) == 0 && !row->refuse_write)
+    else if (differences(row, &base) == 0 && !has_option(row))
         text_put(text, "off");
     for (int event = 0; event < EVENTS; event++) {
         if (row->of[event] == base.of[event])
@@ -120,9 +128,12 @@ static void put_words(struct text *text, const struct endings *row)
         text_put(text, ending_name((enum ending)row->of[event]));
         gap = ", ";
     }
-    if (row->refuse_write) {
+    for (int option = 0; option < OPTIONS; option++) {
+        if (!row->has[option])
+            continue;
         text_put(text, gap);
-        text_put(text, refuse_write_name());
+        text_put(text, option_name((enum policy_option)option));
+        gap = ", ";
     }
 }
 
@@ -190,8 +201,7 @@ static struct widths widths_of(const struct policy *policy)
 }
 
 /*
- * Puts a cell for each event: its name, or its ending in ROW. refuse-write-after-fin, which is no ending, gets a line
- * of its own. The text is at the end of the first column.
+ * Puts a cell for each event: its name, or its ending in ROW. An option, which is no ending, gets a line of its own. The text is at the end of the first column.
  */
 static void put_cells(struct text *text, const struct widths *widths, const struct endings *row)
 {
@@ -203,9 +213,11 @@ static void put_cells(struct text *text, const struct widths *widths, const stru
         column += GAP + widths->of[event];
     }
     text_char(text, '\n');
-    if (row && row->refuse_write) {
+    for (int option = 0; row && option < OPTIONS; option++) {
+        if (!row->has[option])
+            continue;
         text_put(text, "  and ");
-        text_put(text, refuse_write_name());
+        text_put(text, option_name((enum policy_option)option));
         text_char(text, '\n');
     }
 }

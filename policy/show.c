@@ -160,7 +160,7 @@ static int check_policy(void)
         return EXIT_BAD;
     if (!policy_parse(&policy, source.text, &fault))
         return bad_text(&source, &fault);
-    if (policy_refuses_write(&policy))
+    if (policy_has_option(&policy, OPTION_REFUSE_WRITE) || policy_has_option(&policy, OPTION_DEFER_CLOSE))
         puts("libtruefin-io.so");
     return EXIT_GOOD;
 }

@@ -37,7 +37,17 @@ static const struct word terms[] = {
 const struct words term_words = {terms, COUNT(terms), "unknown match term",
                                  "accepted, connected, port=, peer="};
 
-enum { ABORT_ON_CRASH, ABORT_ON_UNREAD_DATA, ABORT_UNLESS_SHUTDOWN, ALWAYS_FIN, REFUSE_WRITE, OFF, PRESETS };
+enum {
+    ABORT_ON_CRASH,
+    ABORT_ON_UNREAD_DATA,
+    ABORT_UNLESS_SHUTDOWN,
+    ALWAYS_FIN,
+    FIRST_OPTION, /* in the order of enum policy_option */
+    REFUSE_WRITE = FIRST_OPTION,
+    DEFER_CLOSE,
+    OFF,
+    PRESETS
+};
 
 static const struct word presets[] = {
     {"abort-on-crash", ABORT_ON_CRASH},
@@ -45,12 +55,13 @@ static const struct word presets[] = {
     {"abort-unless-shutdown", ABORT_UNLESS_SHUTDOWN},
     {"always-fin", ALWAYS_FIN},
     {"refuse-write-after-fin", REFUSE_WRITE},
+    {"defer-close", DEFER_CLOSE},
     {"off", OFF},
 };
 const struct words preset_words = {
     presets, COUNT(presets), "unknown word",
     "abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, "
-    "off, EVENT=ENDING"};
+    "defer-close, off, EVENT=ENDING"};
 
 /* What each preset sets, in the order of enum event. */
 enum {
@@ -68,6 +79,7 @@ static const uint8_t preset_rows[PRESETS][EVENTS] = {
     [ABORT_UNLESS_SHUTDOWN] = {FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH, FLUSH,   FLUSH,  FLUSH, FLUSH},
     [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,    FIN,   FIN  },
     [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [DEFER_CLOSE]           = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
     [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,   KEEP,  KEEP },
 };
 
@@ -125,12 +137,13 @@ void preset_apply(struct endings *row, int preset)
     for (int event = 0; event < EVENTS; event++)
         if (preset_rows[preset][event] != AS_IS)
             row->of[event] = preset_rows[preset][event];
-    row->refuse_write = preset == REFUSE_WRITE || (row->refuse_write && preset != OFF);
+    for (int option = 0; option < OPTIONS; option++)
+        row->has[option] = preset == FIRST_OPTION + option || (row->has[option] && preset != OFF);
 }
 
-const char *refuse_write_name(void)
+const char *option_name(enum policy_option option)
 {
-    return words_name(&preset_words, REFUSE_WRITE);
+    return words_name(&preset_words, FIRST_OPTION + (int)option);
 }
 
 const char *event_name(enum event event)

@@ -44,8 +44,8 @@ const char *words_name(const struct words *words, int value);
 /* The known name that NAME was probably meant to be, or NULL. Static. */
 const char *words_nearest(const struct words *words, struct span name);
 
-/* The word for endings.refuse_write. */
-const char *refuse_write_name(void);
+/* The word for OPTION. Static. */
+const char *option_name(enum policy_option option);
 
 /* PRESET (a value of preset_words) sets its events in the row and leaves the others as they are. */
 void preset_apply(struct endings *row, int preset);

@@ -8,7 +8,7 @@ _truefin_policy()
         COMPREPLY=($(compgen -W 'keep fin linger flush-rst rst' -- "${cur#=}"))
         return
     fi
-    COMPREPLY=($(compgen -W 'abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin off close= unread=
+    COMPREPLY=($(compgen -W 'abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin defer-close off close= unread=
         unwind= exception= exit= exit-error= session-error= stop= crash=' -- "$cur"))
     [[ ${COMPREPLY-} != *= ]] || compopt -o nospace
 }

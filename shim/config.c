@@ -93,6 +93,7 @@ static bool read_variables(struct complaint *complaint)
     const char *text;
     config.linger = linger_default;
     config.flush = flush_default;
+    config.defer_time = defer_time_default;
     config.clean_exits = statuses_default;
     config.stop_signals = signals_default;
 #define SETTING(name, type, place, parse, ...)                                                               \
@@ -105,7 +106,7 @@ static bool read_variables(struct complaint *complaint)
 /* Does any rule change anything? */
 static bool has_effect(void)
 {
-    if (policy_refuses_write(config.policy))
+    if (policy_has_option(config.policy, OPTION_REFUSE_WRITE))
         return true;
     for (int i = 0; i < config.policy->rule_count; i++)
         for (int event = 0; event < EVENTS; event++)
@@ -136,6 +137,7 @@ enum reading config_read(struct complaint *complaint)
     config.asks_port = policy_asks_port(config.policy);
     config.asks_peer = policy_asks_peer(config.policy);
     config.keeps = policy_has(config.policy, ENDING_LINGER) || policy_has(config.policy, ENDING_FLUSH_RST);
+    config.defers = policy_has_option(config.policy, OPTION_DEFER_CLOSE);
     config.flushes = policy_has(config.policy, ENDING_FLUSH_RST);
     return CONFIG_ACTS;
 }

@@ -27,6 +27,8 @@ struct config {
     struct flush_limits flush;
     bool keeps;                /* may a connection outlive its close, by any rule? */
     bool flushes;              /* is any to be aborted when all is delivered? */
+    bool defers;               /* is any close of any deferred? */
+    unsigned defer_time;       /* milliseconds */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
     _Atomic uint8_t state;     /* enum state; only ever grows */

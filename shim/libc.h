@@ -9,8 +9,10 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <spawn.h>
@@ -19,11 +21,13 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <threads.h>
+#include <time.h>
 #include <unistd.h>
 #include <unwind.h>
 
@@ -51,6 +55,14 @@ int __lsan_is_turned_off(void);
 /* What printf(3) and its kin are under _FORTIFY_SOURCE. */
 int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list values);
 int __vdprintf_chk(int fd, int flag, const char *format, va_list values);
+/* What these are under it. */
+int __poll_chk(struct pollfd *fds, nfds_t count, int time, size_t size);
+int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask,
+                size_t size);
+ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
+ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *from,
+                       socklen_t *from_size);
 
 /* The list of names: the library beside, shim/io/, has one of its own. */
 #ifndef CALLS

@@ -6,14 +6,15 @@
 #include "hooks/signals.h"
 #include "judge/absence.h"
 #include "judge/birth.h"
-#include "judge/refuse.h"
 #include "keep_errno.h"
 #include "kept/keep.h"
 #include "process/holder.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/record.h"
 #include "report/setup.h"
 
+#include <dlfcn.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,6 +40,19 @@ static void adopt_inherited(void)
         birth_adopt(STDERR_FILENO + i, true);
 }
 
+/* Without signs of life each close would wait for its time to run out. */
+static void check_options(void)
+{
+    const bool refuses = policy_has_option(config.policy, OPTION_REFUSE_WRITE);
+    if ((!refuses && !config.defers) || dlsym(RTLD_DEFAULT, "truefin_io"))
+        return;
+    if (refuses)
+        record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
+    if (config.defers)
+        record_note("defer-close has no effect: libtruefin-io.so is not loaded");
+    config.defers = false;
+}
+
 /* Inert, we end nothing: what a process above us armed must not reach the program so. */
 __attribute__((constructor)) static void start(void)
 {
@@ -54,8 +68,7 @@ __attribute__((constructor)) static void start(void)
         death_watch();
         adopt_inherited();
         absence_begin();
-        if (policy_refuses_write(config.policy))
-            refuse_check();
+        check_options();
     } else {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
             socket_release(fd, false);

@@ -183,6 +183,11 @@ bool table_dup(int old, int new)
     return put(new, 0);
 }
 
+bool table_has_one(const struct connection *record)
+{
+    return count_of(atomic_load(&record->life)) == 1;
+}
+
 struct connection *table_take(int fd)
 {
     struct chunk *chunk = chunk_of(fd);

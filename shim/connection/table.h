@@ -46,7 +46,7 @@ enum {
     FLAG_LATE = 256,       /* born after exit(3) had begun */
     FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
-    FLAG_DEFERRED = 2048,  /* closed by a dying run-time; its one descriptor is ours (verdict.c) */
+
     FLAG_LINGER_LATE =
         4096,             /* of a listener: its linger was set while connections could wait in its backlog */
     FLAG_LEFT = 8192,     /* this process has left the list of claims, for good */
@@ -109,6 +109,9 @@ bool table_dup(int old, int new);
  */
 struct connection *table_take(int fd);
 void table_free(struct connection *record);
+
+/* Has this process one descriptor for RECORD, as far as the table knows? */
+bool table_has_one(const struct connection *record);
 
 /* The lowest descriptor in [from, last] that the table knows; -1 if none. */
 int table_next(int from, unsigned last);

@@ -1,5 +1,5 @@
 #include "judge/birth.h"
-#include "kept/keep.h"
+#include "judge/deferred.h"
 #include "libc.h"
 #include "process/process.h"
 
@@ -13,7 +13,7 @@ HOOK int accept(int listener, struct sockaddr *address, socklen_t *size)
     do {
         birth_begin();
         fd = real(accept)(listener, address, size);
-    } while (birth_wants_again(fd));
+    } while (deferred_gives_room(fd));
     return birth_accepted(listener, fd);
 }
 
@@ -23,7 +23,7 @@ HOOK int accept4(int listener, struct sockaddr *address, socklen_t *size, int fl
     do {
         birth_begin();
         fd = real(accept4)(listener, address, size, flags);
-    } while (birth_wants_again(fd));
+    } while (deferred_gives_room(fd));
     return birth_accepted(listener, fd);
 }
 
@@ -33,7 +33,7 @@ HOOK int socket(int family, int type, int protocol)
     do {
         birth_begin();
         fd = real(socket)(family, type, protocol);
-    } while (birth_wants_again(fd));
+    } while (deferred_gives_room(fd));
     return birth_made(family, type, protocol, fd);
 }
 
@@ -46,7 +46,7 @@ HOOK int dup(int old)
 {
     birth_begin();
     int copy = real(dup)(old);
-    if (copy < 0 && process_enter() && keep_gives_room())
+    if (deferred_gives_room(copy))
         copy = real(dup)(old);
     return birth_duplicate(old, copy);
 }
@@ -57,7 +57,7 @@ static int fcntl_with(int fd, int command, void *argument)
     birth_begin();
     int result = real(fcntl)(fd, command, argument);
     bool duplicates = command == F_DUPFD || command == F_DUPFD_CLOEXEC;
-    if (duplicates && result < 0 && process_enter() && keep_gives_room())
+    if (duplicates && deferred_gives_room(result))
         result = real(fcntl)(fd, command, argument);
     return birth_fcntl(fd, command, result);
 }

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "connection/table.h"
 #include "judge/birth.h"
+#include "judge/deferred.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
 #include "kept/keep.h"
@@ -19,7 +20,7 @@
 void close_begins(int fd)
 {
     if (table_knows(fd) && process_enter())
-        verdict_close(fd, 0);
+        deferred_close(fd, 0);
 }
 
 bool close_is_of_kept(int fd)
@@ -53,9 +54,12 @@ void close_before_dup(int old, int new, int flags)
 {
     int saved = errno;
     if (!(flags & ~O_CLOEXEC) && (table_knows(new) || keep_holds(new)) && will_replace(old, new)) {
-        close_begins(new);
-        if (close_is_of_kept(new))
+        if (close_is_of_kept(new)) {
+            deferred_give_up(new);
             keep_give_up(new);
+        } else {
+            close_begins(new);
+        }
     }
     errno = saved;
     birth_begin();
@@ -96,6 +100,7 @@ static int close_around(close_range_call *call, unsigned first, unsigned last)
 /* The calling thread leaves the others, and so our own, which would keep open whatever it closes from then on. */
 static int close_unshared(close_range_call *call, unsigned first, unsigned last, int flags)
 {
+    deferred_end();
     keep_halt();
     int result = call(first, last, flags);
     keep_resume();
@@ -108,7 +113,7 @@ int close_range_begins(close_range_call *call, unsigned first, unsigned last, in
     bool closes = first <= last && (flags == 0 || (flags == CLOSE_RANGE_UNSHARE && process_has_one_thread()));
     if (closes && first <= INT_MAX && table_next((int)first, last) >= 0 && process_enter() &&
         close_range_works(call))
-        verdict_close_range(first, last);
+        deferred_close_range(first, last);
     if (keep_next(0, UINT_MAX) < 0 || !process_enter())
         return call(first, last, flags);
     if (flags & CLOSE_RANGE_UNSHARE)
@@ -124,7 +129,7 @@ HOOK int close_range(unsigned first, unsigned last, int flags)
 HOOK void closefrom(int low)
 {
     if (process_enter())
-        verdict_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
+        deferred_close_range(low < 0 ? 0 : (unsigned)low, UINT_MAX);
     KEEP_ERRNO;
     bool around = keep_next(0, UINT_MAX) >= 0 && process_enter();
     if (!around || close_around(real(close_range), low < 0 ? 0 : (unsigned)low, UINT_MAX) != 0)
@@ -145,7 +150,7 @@ static int stream_ends(FILE *stream)
     if (config.keeps && table_find(fd) && __fpending(stream) > 0 && fflush(stream) != 0)
         error = errno;
     errno = saved;
-    verdict_close(fd, unread);
+    deferred_close(fd, unread);
     return error;
 }
 

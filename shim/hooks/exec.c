@@ -1,5 +1,6 @@
 #include "hooks/exec.h"
 
+#include "judge/deferred.h"
 #include "judge/launch.h"
 #include "libc.h"
 
@@ -9,6 +10,7 @@
 
 void exec_begins(const struct program *program)
 {
+    deferred_end();
     absence_expect(program);
     launch_before_exec();
 }

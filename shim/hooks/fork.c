@@ -1,5 +1,6 @@
 #include "judge/absence.h"
 #include "judge/birth.h"
+#include "judge/deferred.h"
 #include "judge/launch.h"
 #include "judge/verdict.h"
 #include "kept/keep.h"
@@ -11,7 +12,7 @@
 
 HOOK pid_t fork(void)
 {
-    verdict_end_deferred();
+    deferred_end();
     ownership_before_fork();
     pid_t pid = real(fork)();
     ownership_after_fork(pid);
@@ -20,6 +21,7 @@ HOOK pid_t fork(void)
 
 HOOK pid_t _Fork(void)
 {
+    deferred_end();
     ownership_before_fork();
     pid_t pid = real(_Fork)();
     ownership_after_fork(pid);
@@ -41,6 +43,8 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     bool is_fork = !(flags & CLONE_VM);
     if (is_fork && (flags & CLONE_FILES))
         birth_audit(true);
+    if (!(flags & CLONE_THREAD))
+        deferred_end();
     if (is_fork)
         ownership_before_fork();
     else if (!(flags & CLONE_THREAD))
@@ -58,6 +62,7 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
 HOOK int daemon(int nochdir, int noclose)
 {
     pid_t before = getpid();
+    deferred_end();
     if (noclose == 0 && process_enter())
         verdict_close_range(STDIN_FILENO, STDERR_FILENO);
     int result = real(daemon)(nochdir, noclose);
@@ -74,6 +79,7 @@ __attribute__((visibility("hidden"))) pid_t truefin_after_vfork(pid_t pid);
 
 __typeof__(vfork) *truefin_before_vfork(void)
 {
+    deferred_end();
     launch_vforks();
     return real(vfork);
 }

@@ -5,6 +5,7 @@
 #include "connection/table.h"
 #include "hooks/dispositions.h"
 #include "judge/birth.h"
+#include "judge/deferred.h"
 #include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
@@ -175,6 +176,7 @@ void option_sandbox(void)
 {
     if (!process_enter())
         return;
+    deferred_end();
     keep_halt();
     ownership_disarm_all();
     ownership_cut();

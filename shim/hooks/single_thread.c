@@ -5,6 +5,7 @@
  */
 #include "hooks/single_thread.h"
 
+#include "judge/deferred.h"
 #include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
@@ -13,8 +14,10 @@
 bool single_thread_begin(void)
 {
     bool halts = keep_has_thread() && process_enter();
-    if (halts)
+    if (halts) {
+        deferred_end();
         keep_halt();
+    }
     return halts;
 }
 

@@ -6,6 +6,7 @@
 #include "hooks/option.h"
 #include "hooks/single_thread.h"
 #include "judge/birth.h"
+#include "judge/deferred.h"
 #include "libc.h"
 #include "process/memory.h"
 #include "process/ownership.h"
@@ -46,10 +47,13 @@ static long forked(long number, const long a[ARGUMENTS], unsigned long flags)
     if ((flags & CLONE_FILES) && !(flags & CLONE_VM))
         birth_audit(true);
     if (flags & CLONE_VM) {
-        if (!(flags & CLONE_THREAD))
+        if (!(flags & CLONE_THREAD)) {
+            deferred_end();
             process_shares_memory();
+        }
         return pass(number, a);
     }
+    deferred_end();
     ownership_before_fork();
     long pid = pass(number, a);
     ownership_after_fork((pid_t)pid);
@@ -70,7 +74,7 @@ static int made(long number, const long a[ARGUMENTS])
     do {
         birth_begin();
         fd = (int)pass(number, a);
-    } while (birth_wants_again(fd));
+    } while (deferred_gives_room(fd));
     return fd;
 }
 

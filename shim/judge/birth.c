@@ -129,11 +129,6 @@ static bool comes(int fd)
     return fd >= 0 && !again;
 }
 
-bool birth_wants_again(int fd)
-{
-    return fd < 0 && process_enter() && keep_gives_room();
-}
-
 int birth_accepted(int listener, int fd)
 {
     KEEP_ERRNO;

@@ -15,15 +15,14 @@ struct connection *birth_socket(int fd);
  *     do {
  *         birth_begin();
  *         fd = accept(...);
- *     } while (birth_wants_again(fd));
+ *     } while (deferred_gives_room(fd));
  *     return birth_accepted(listener, fd);
  *
  * A library behind us may make the call by syscall(2), which is hooked as well: then FD is known when it
- * comes back, and is left alone. birth_wants_again() is true when no number was left (EMFILE) and one of ours
+ * comes back, and is left alone. deferred_gives_room() (deferred.h) is true when no number was left (EMFILE) and one of ours
  * has been given back. The others return FD, which may be an error.
  */
 void birth_begin(void);
-bool birth_wants_again(int fd);
 int birth_made(int family, int type, int protocol, int fd);
 int birth_accepted(int listener, int fd);
 int birth_duplicate(int old, int fd);

@@ -7,7 +7,6 @@
 #include "process/process.h"
 #include "report/record.h"
 
-#include <dlfcn.h>
 #include <poll.h>
 
 /* POLLRDHUP is the peer's FIN (poll(2)). With an error on the socket the kernel refuses by itself. */
@@ -20,18 +19,12 @@ static bool has_fin(int fd)
 HOOK bool truefin_refuses_write(int fd)
 {
     struct connection *connection = table_find(fd);
-    if (!connection || connection->kind != KIND_CONNECTION || !connection->endings->refuse_write ||
-        !process_enter())
+    if (!connection || connection->kind != KIND_CONNECTION ||
+        !connection->endings->has[OPTION_REFUSE_WRITE] || !process_enter())
         return false;
     KEEP_ERRNO;
     bool refuses = has_fin(fd) && socket_unread(fd) == 0;
     if (refuses && !(atomic_fetch_or(&connection->flags, FLAG_REFUSED) & FLAG_REFUSED))
         record_refusal(fd);
     return refuses;
-}
-
-void refuse_check(void)
-{
-    if (!dlsym(RTLD_DEFAULT, "truefin_io"))
-        record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
 }

@@ -12,7 +12,4 @@
  */
 bool truefin_refuses_write(int fd);
 
-/* At start-up: the policy has the word. Notes it if the library with the hooks is not there. */
-void refuse_check(void);
-
 #endif

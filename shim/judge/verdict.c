@@ -4,7 +4,6 @@
 #include "connection/socket.h"
 #include "judge/birth.h"
 #include "judge/event.h"
-#include "judge/runtime.h"
 #include "judge/unwind.h"
 #include "keep_errno.h"
 #include "kept/flush.h"
@@ -18,7 +17,7 @@
 #include <limits.h>
 #include <pthread.h>
 
-static enum event event_for(const struct connection *connection, enum event event)
+enum event verdict_event_for(const struct connection *connection, enum event event)
 {
     return event_of_session(event, atomic_load(&connection->flags) & FLAG_GIVEN);
 }
@@ -30,7 +29,7 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
     const enum event event = event_of_close((struct closing){
         .service_signal = connection->service_signal,
         .exiting = process_is_exiting() && !(atomic_load(&connection->flags) & FLAG_LATE),
-        .exit = event_for(connection, process_exit_event()),
+        .exit = verdict_event_for(connection, process_exit_event()),
         .unwinding = unwind_event(),
     });
     if (event != EVENT_CLOSE || endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
@@ -47,7 +46,7 @@ static enum ending after_shutdown(enum ending ending)
     return ending_aborts(ending) ? ENDING_KEEP : ending;
 }
 
-static bool fin_is_out(int fd, const struct connection *connection)
+bool verdict_fin_is_out(int fd, const struct connection *connection)
 {
     if (atomic_load(&connection->flags) & FLAG_SHUT)
         return true;
@@ -58,7 +57,7 @@ static bool fin_is_out(int fd, const struct connection *connection)
 static enum ending ending_of_event(int fd, const struct connection *connection, enum event event)
 {
     enum ending ending = (enum ending)connection->endings->of[event];
-    return ending != ENDING_KEEP && fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
+    return ending != ENDING_KEEP && verdict_fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
 }
 
 /*
@@ -106,67 +105,13 @@ static int no_cancellation(void)
     return before;
 }
 
-/* Is FD this process's only descriptor for it? */
-static bool is_only_descriptor(int fd, const struct connection *connection)
+enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered)
 {
-    const struct connection *found;
-    for (int other = 0; (found = table_next_connection(&other)); other++)
-        if (other != fd && found == connection)
-            return false;
-    return true;
-}
-
-/* May the end of the process be another ending than this close? Whoever was asked to stop, stops. */
-static bool death_matters(const struct connection *connection)
-{
-    const uint8_t *endings = connection->endings->of;
-    uint8_t close = endings[EVENT_CLOSE];
-    if (process_stop_noted())
-        return endings[EVENT_STOP] != close;
-    return endings[EVENT_EXIT] != close || endings[event_for(connection, EVENT_EXIT_ERROR)] != close;
-}
-
-/* Some connection has FLAG_DEFERRED: its only descriptor is one that the program does not know. */
-static atomic_bool deferred;
-
-/*
- * Closed by a run-time that is ending: the status, which is to decide, is not known yet. So a duplicate,
- * above what programs use, keeps the connection until the process ends. Without one it is a close.
- */
-static void leave_to_the_status(int fd)
-{
-    enum { ABOVE = 512 };
-    struct connection *connection = table_find(fd);
-    if (!connection || connection->kind != KIND_CONNECTION || !ownership_is_ours(connection) ||
-        atomic_load(&config.state) == STATE_QUIET || (atomic_load(&connection->flags) & FLAG_DEFERRED) ||
-        !death_matters(connection) || !is_only_descriptor(fd, connection) || fin_is_out(fd, connection))
-        return;
-    KEEP_ERRNO;
-    birth_begin();
-    if (birth_duplicate(fd, real(fcntl)(fd, F_DUPFD_CLOEXEC, ABOVE)) >= 0) {
-        atomic_fetch_or(&connection->flags, FLAG_DEFERRED);
-        atomic_store(&deferred, true);
-    }
-}
-
-void verdict_end_deferred(void)
-{
-    if (!atomic_load(&deferred) || !process_enter() || !atomic_exchange(&deferred, false))
-        return;
-    KEEP_ERRNO;
-    const struct connection *connection;
-    for (int fd = 0; (connection = table_next_connection(&fd)); fd++) {
-        if (atomic_load(&connection->flags) & FLAG_DEFERRED) {
-            verdict_close(fd, 0);
-            real(close)(fd);
-        }
-    }
+    return ending_of_event(fd, connection, event_at(fd, connection, buffered));
 }
 
 void verdict_close(int fd, size_t buffered)
 {
-    if (!process_is_exiting() && runtime_is_dying())
-        leave_to_the_status(fd);
     struct connection *connection = table_take(fd);
     if (!connection)
         return;
@@ -182,7 +127,8 @@ void verdict_close_range(unsigned first, unsigned last)
     if (first > INT_MAX)
         return;
     for (int fd = (int)first; (fd = table_next(fd, last)) >= 0; fd++)
-        verdict_close(fd, 0);
+        if (!keep_holds(fd))
+            verdict_close(fd, 0);
 }
 
 /* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
@@ -216,7 +162,7 @@ void verdict_death(enum event event)
     int cancellation = no_cancellation();
     struct connection *connection;
     for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
-        const enum event its_event = event_for(connection, event);
+        const enum event its_event = verdict_event_for(connection, event);
         enum ending ending;
         if (end_by_death(fd, connection, its_event, &ending))
             count[its_event != event][ending]++;

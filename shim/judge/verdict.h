@@ -18,11 +18,14 @@ void verdict_close(int fd, size_t buffered);
 /* The same for all descriptors in [first, last]. */
 void verdict_close_range(unsigned first, unsigned last);
 
-/*
- * The program is about to wait for a child, or to fork: what a dying run-time has closed, and what was
- * deferred until the status is known, ends now. One load if there is none.
- */
-void verdict_end_deferred(void);
+/* The ending that a close of FD would have now, the last one of CONNECTION. BUFFERED as for verdict_close(). */
+enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered);
+
+/* Has a FIN gone out? Then no event aborts any more. */
+bool verdict_fin_is_out(int fd, const struct connection *connection);
+
+/* EVENT, or session-error where it is that for CONNECTION. */
+enum event verdict_event_for(const struct connection *connection, enum event event);
 
 /* The process ends by EVENT: act on all that is still open, write one summary line. A watcher does that itself. */
 void verdict_death(enum event event);

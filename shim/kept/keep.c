@@ -184,11 +184,16 @@ void keep_new_process(pid_t pid)
 {
     (void)pid;
     for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
+        struct connection *deferred = table_take((int)fd);
+        if (deferred)
+            table_free(deferred);
         slots_at((int)fd)->state = SLOT_FREE;
         CALL4(close, fd, 0, 0, 0);
     }
     thread_is_lost();
     slots.kept = 0;
     slots.flushing = 0;
+    slots.deferred = 0;
+    slots.timed = 0;
     keeper.halts = 0;
 }

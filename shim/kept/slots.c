@@ -108,12 +108,31 @@ BARE bool slots_look(int fd, struct slot *slot)
     return true;
 }
 
+/*
+ * What the close would do for the peer: from now on no crash resets it, and here is the FIN. The record is there as
+ * long as the duplicate is.
+ */
+BARE static void settle(int fd, struct slot *slot)
+{
+    uint32_t seen = SLOT_DEFERRED;
+    if (!slot->deferred.timed || !atomic_compare_exchange_strong(&slot->state, &seen, SLOT_BUSY))
+        return;
+    kept_linger_off(fd);
+    atomic_fetch_and(&slot->deferred.connection->flags, (uint16_t)~FLAG_ARMED);
+    CALL4(shutdown, fd, SHUT_WR, 0, 0);
+    atomic_fetch_or(&slot->deferred.connection->flags, FLAG_SHUT);
+    slot->state = SLOT_SETTLED;
+    atomic_fetch_sub(&slots.timed, 1);
+}
+
 BARE void slots_look_at_due(uint32_t then)
 {
     for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
         struct slot *slot = slots_at((int)fd);
-        if (slot->state == SLOT_KEPT && (int32_t)(then - slot->kept.due) >= 0 && slots_take(slot) &&
-            slots_look((int)fd, slot))
+        if (slot->state == SLOT_DEFERRED && (int32_t)(then - slot->deferred.due) >= 0)
+            settle((int)fd, slot);
+        else if (slot->state == SLOT_KEPT && (int32_t)(then - slot->kept.due) >= 0 && slots_take(slot) &&
+                 slots_look((int)fd, slot))
             slot->state = SLOT_KEPT;
     }
 }
@@ -217,7 +236,7 @@ static int oldest(void)
         if (!atomic_compare_exchange_weak(&ages.oldest, &turn, skip + 1))
             continue;
         const int index = ages.slot[skip % SLOTS];
-        if (at[index].turn == skip && at[index].state != SLOT_FREE && at[index].state != SLOT_SET)
+        if (at[index].turn == skip && (at[index].state == SLOT_KEPT || at[index].state == SLOT_BUSY))
             return slots.base + index;
         turn = ages.oldest;
     }

@@ -6,6 +6,7 @@
  *     FREE --> KEPT <---------------------> BUSY --> FREE
  *       |  slots_put()                        slots_end()
  *       +----> SET      our own epoll set, while there is a thread
+ *       +----> DEFERRED, SETTLED    defer.h
  *
  * A slot is changed by compare-and-swap; who made it BUSY alone acts on the duplicate. What is to be done for the
  * connection itself is in kept.h.
@@ -16,6 +17,7 @@
 #ifndef TRUEFIN_SLOTS_H
 #define TRUEFIN_SLOTS_H
 
+#include "connection/table.h"
 #include "kept/kept.h"
 
 #include <stdatomic.h>
@@ -27,12 +29,27 @@ enum {
     SLOTS_PATIENCE = 10000 /* yields; what is waited for is a handful of system calls in another thread */
 };
 
-enum slot_state { SLOT_FREE, SLOT_KEPT, SLOT_BUSY, SLOT_SET /* our epoll set */ };
+enum slot_state {
+    SLOT_FREE,
+    SLOT_KEPT,
+    SLOT_BUSY,
+    SLOT_SET,      /* our epoll set */
+    SLOT_DEFERRED, /* defer.h, and the next one */
+    SLOT_SETTLED,
+};
 
 struct slot {
     _Atomic uint32_t state;
     _Atomic uint32_t turn; /* its place in the order of keeping */
-    struct kept kept;
+    union {
+        struct kept kept;
+        struct {
+            struct connection *connection;
+            uint32_t due;    /* as raw_now() */
+            uint32_t closer; /* the thread that has closed it; defer.c */
+            bool timed;
+        } deferred; /* in the states DEFERRED and SETTLED */
+    };
 };
 
 /* The slots are one per process; thread.c and linger.c share this with slots.c. */
@@ -42,6 +59,8 @@ struct slots {
     _Atomic int set;           /* our epoll set, while the thread is there */
     _Atomic uint32_t kept;     /* connections that are kept or on their way; the thread leaves only at 0 */
     _Atomic uint32_t flushing; /* those of them that are to be aborted */
+    _Atomic uint32_t deferred; /* besides: closes that are deferred; defer.h */
+    _Atomic uint32_t timed;    /* those of them that the thread is to settle; it leaves only at 0 */
 };
 
 extern struct slots slots;

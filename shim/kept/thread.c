@@ -1,5 +1,6 @@
 #include "kept/thread.h"
 
+#include "config.h"
 #include "keep_errno.h"
 #include "kept/raw.h"
 #include "kept/slots.h"
@@ -13,6 +14,7 @@ enum {
     STACK_SIZE = 16384, /* bytes */
     TCB_SIZE = 4096,    /* bytes; the thread has no data there, but a compiler's stack check reads it */
     IDLE = 5,           /* milliseconds until a thread without work ends */
+    LONG_IDLE = 1000,
     TAKEN = 64,         /* taken at once */
     LONGEST_END = 1000, /* milliseconds */
     KERNEL_SIGSET = 8,  /* bytes */
@@ -49,13 +51,18 @@ BARE static void close_set(void)
     CALL4(close, slots.set, 0, 0, 0);
 }
 
+BARE static bool has_work(void)
+{
+    return slots.kept > 0 || slots.timed > 0;
+}
+
 /* No more work: may the thread end? Who hands over counts itself in `kept` first and looks at `state` then. */
 BARE static bool leaves(void)
 {
     uint32_t up = UP;
-    if (slots.kept > 0 || !atomic_compare_exchange_strong(&thread.state, &up, LEAVING))
+    if (has_work() || !atomic_compare_exchange_strong(&thread.state, &up, LEAVING))
         return false;
-    if (slots.kept > 0) {
+    if (has_work()) {
         thread.state = UP;
         return false;
     }
@@ -74,6 +81,12 @@ BARE static void lost(void)
     slots.set = -1;
 }
 
+/* Where closes are deferred the next one soon comes, and is not to wait for a thread to be made. */
+BARE static int idle(void)
+{
+    return config.defers ? LONG_IDLE : IDLE;
+}
+
 BARE static int serve(void *unused)
 {
     (void)unused;
@@ -81,7 +94,7 @@ BARE static int serve(void *unused)
     CALL4(prctl, PR_SET_NAME, "truefin", 0, 0);
     for (;;) {
         static struct epoll_event events[TAKEN] COLD;
-        long count = CALL6(epoll_pwait, slots.set, events, TAKEN, slots.kept ? THREAD_TICK : IDLE, NULL,
+        long count = CALL6(epoll_pwait, slots.set, events, TAKEN, has_work() ? THREAD_TICK : idle(), NULL,
                            KERNEL_SIGSET);
         for (long i = 0; i < count; i++)
             attend(events[i].data.fd, events[i].events);

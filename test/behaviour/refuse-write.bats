@@ -174,9 +174,9 @@ for _ in range(3):
     run -0 "$TRUEFIN" run -p always-fin -- sh -c "echo \$LD_PRELOAD"
     refute_output --partial libtruefin-io.so
     run -0 "$TRUEFIN" run -p 'connected: refuse-write-after-fin; off' -- sh -c "echo \$LD_PRELOAD"
-    assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-write.so"
+    assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
     run -0 "$TRUEFIN" run -- "$TRUEFIN" run -p refuse-write-after-fin -- sh -c "echo \$LD_PRELOAD"
-    assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-write.so"
+    assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
 }
 
 @test "no preset has the word" {
@@ -191,7 +191,7 @@ for _ in range(3):
     requires strace
     without_sanitizer 'it makes calls of its own'
     listen_peer
-    local with="-E LD_PRELOAD=$LIBTRUEFIN:${LIBTRUEFIN%.so}-write.so"
+    local with="-E LD_PRELOAD=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
     # shellcheck disable=SC2086  # words
     strace -f -o trace -e trace=poll,write,ioctl $with -E TRUEFIN_POLICY=refuse-write-after-fin \
         "$PROGRAMS/server" "connect:$port" write:a write:b write:c exit:0 >/dev/null

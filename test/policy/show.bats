@@ -26,7 +26,7 @@ setup() {
 @test "a fault is said in one line, and a caret points at it; status 78" {
     run --separate-stderr -78 "$POLICY" 'off; abort-on-crsh'
     assert_output ''
-    assert_equal "${stderr_lines[0]}" 'truefin: policy: unknown word "abort-on-crsh" at column 6 (allowed: abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, off, EVENT=ENDING; did you mean abort-on-crash?)'
+    assert_equal "${stderr_lines[0]}" 'truefin: policy: unknown word "abort-on-crsh" at column 6 (allowed: abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did you mean abort-on-crash?)'
     assert_equal "${stderr_lines[1]}" 'off; abort-on-crsh'
     assert_equal "${stderr_lines[2]}" '     ^^^^^^^^^^^^^'
     assert_equal "${#stderr_lines[@]}" 3

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 411 };
+enum { ROWS = 414 };
 
 static int rows, failures;
 
@@ -282,6 +282,10 @@ static const struct {
     {__LINE__, "refuse-write-after-fin, abort-on-crash", "abort-on-crash, refuse-write-after-fin"},
     {__LINE__, "refuse-write-after-fin, crash=rst", "crash=rst, refuse-write-after-fin"},
     {__LINE__, "refuse-write-after-fin, off", "off"},
+    {__LINE__, "defer-close", "defer-close"},
+    {__LINE__, "defer-close, abort-on-crash, refuse-write-after-fin",
+     "abort-on-crash, refuse-write-after-fin, defer-close"},
+    {__LINE__, "defer-close, off", "off"},
     {__LINE__, "off, refuse-write-after-fin; refuse-write-after-fin",
      "refuse-write-after-fin; refuse-write-after-fin"},
     {__LINE__, "accepted :off", "accepted: off"},
@@ -691,7 +695,8 @@ static const struct {
 } message_rows[] = {
     {__LINE__, "abort-on-crsh",
      "P: unknown word \"abort-on-crsh\" at column 1 (allowed: abort-on-crash, abort-on-unread-data, "
-     "abort-unless-shutdown, always-fin, refuse-write-after-fin, off, EVENT=ENDING; did you mean "
+     "abort-unless-shutdown, always-fin, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did you "
+     "mean "
      "abort-on-crash?)",
      "abort-on-crsh\n^^^^^^^^^^^^^\n"},
     {__LINE__, "off\n\tcrash=\t;",

@@ -818,6 +818,15 @@ static void do_pause(const char *arg)
     pause();
 }
 
+/* Does nothing but compute for so many milliseconds. */
+static void compute(const char *arg)
+{
+    const uint32_t end = raw_now() + (uint32_t)number(arg);
+    dprintf(STDOUT_FILENO, "computing\n");
+    while ((int32_t)(raw_now() - end) < 0)
+        ;
+}
+
 /* --- Structure --- */
 
 static void say(const char *arg)
@@ -1062,6 +1071,7 @@ static const struct operation {
     {"sigtimedwait", do_sigtimedwait},
     {"signalfd", do_signalfd},
     {"pause", do_pause},
+    {"compute", compute},
     {"say", say},
     {"wait", wait_child},
     {"await_orphaned", await_orphaned},

@@ -1,0 +1,137 @@
+/*
+ * Calls that wait for something. Before each of them the program shows that it goes on: what this thread has closed is
+ * closed (judge/deferred.h). sem_trywait(3), a read from a file and their like wait for nothing, and show nothing.
+ */
+#include "../libc.h"
+#include "judge/deferred.h"
+
+#include <poll.h>
+#include <semaphore.h>
+#include <sys/select.h>
+#include <time.h>
+
+#pragma weak truefin_goes_on
+
+/* A wait for no descriptor. */
+enum { NONE = -1 };
+
+static void goes_on(int fd)
+{
+    if (truefin_goes_on)
+        truefin_goes_on(fd);
+}
+
+/*
+ * dlsym(3) may wait for the dynamic linker's lock, which another thread may hold while it waits for this one: so all
+ * functions are found before there are threads.
+ */
+__attribute__((constructor)) static void start(void)
+{
+    libc_resolve();
+}
+
+/* The hook NAME, which waits at FD. PARAMETERS and ARGUMENTS are lists in parentheses. */
+/* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the lists have them already. */
+#define HOOK_WAIT(type, name, fd, parameters, arguments)                                                     \
+    HOOK type name parameters                                                                                \
+    {                                                                                                        \
+        goes_on(fd);                                                                                         \
+        return real(name) arguments;                                                                         \
+    }
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+HOOK_WAIT(int, accept, NONE, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
+HOOK_WAIT(int, accept4, NONE, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
+HOOK_WAIT(int, connect, NONE, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
+
+HOOK_WAIT(int, poll, NONE, (struct pollfd *fds, nfds_t count, int time), (fds, count, time))
+HOOK_WAIT(int, ppoll, NONE, (struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask),
+          (fds, count, time, mask))
+HOOK_WAIT(int, __poll_chk, NONE, (struct pollfd *fds, nfds_t count, int time, size_t size), (fds, count, time, size))
+HOOK_WAIT(int, __ppoll_chk, NONE,
+          (struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask, size_t size),
+          (fds, count, time, mask, size))
+HOOK_WAIT(int, select, NONE, (int count, fd_set *in, fd_set *out, fd_set *error, struct timeval *time),
+          (count, in, out, error, time))
+HOOK_WAIT(int, pselect, NONE,
+          (int count, fd_set *in, fd_set *out, fd_set *error, const struct timespec *time, const sigset_t *mask),
+          (count, in, out, error, time, mask))
+HOOK_WAIT(int, epoll_wait, NONE, (int set, struct epoll_event *events, int count, int time), (set, events, count, time))
+HOOK_WAIT(int, epoll_pwait, NONE, (int set, struct epoll_event *events, int count, int time, const sigset_t *mask),
+          (set, events, count, time, mask))
+
+HOOK_WAIT(int, epoll_pwait2, NONE,
+          (int set, struct epoll_event *events, int count, const struct timespec *time, const sigset_t *mask),
+          (set, events, count, time, mask))
+
+HOOK_WAIT(ssize_t, read, fd, (int fd, void *data, size_t size), (fd, data, size))
+HOOK_WAIT(ssize_t, readv, fd, (int fd, const struct iovec *parts, int count), (fd, parts, count))
+HOOK_WAIT(ssize_t, __read_chk, fd, (int fd, void *data, size_t size, size_t room), (fd, data, size, room))
+HOOK_WAIT(ssize_t, recv, NONE, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))
+HOOK_WAIT(ssize_t, __recv_chk, NONE, (int fd, void *data, size_t size, size_t room, int flags), (fd, data, size, room, flags))
+HOOK_WAIT(ssize_t, recvfrom, NONE,
+          (int fd, void *data, size_t size, int flags, struct sockaddr *from, socklen_t *from_size),
+          (fd, data, size, flags, from, from_size))
+HOOK_WAIT(ssize_t, __recvfrom_chk, NONE,
+          (int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *from_size),
+          (fd, data, size, room, flags, from, from_size))
+HOOK_WAIT(ssize_t, recvmsg, NONE, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+HOOK_WAIT(int, recvmmsg, NONE, (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *time),
+          (fd, messages, count, flags, time))
+
+HOOK_WAIT(unsigned, sleep, NONE, (unsigned seconds), (seconds))
+HOOK_WAIT(int, usleep, NONE, (useconds_t time), (time))
+HOOK_WAIT(int, nanosleep, NONE, (const struct timespec *time, struct timespec *left), (time, left))
+HOOK_WAIT(int, clock_nanosleep, NONE,
+          (clockid_t clock, int flags, const struct timespec *time, struct timespec *left), (clock, flags, time, left))
+
+HOOK_WAIT(pid_t, wait, NONE, (int *status), (status))
+HOOK_WAIT(pid_t, waitpid, NONE, (pid_t child, int *status, int options), (child, status, options))
+HOOK_WAIT(pid_t, wait3, NONE, (int *status, int options, struct rusage *usage), (status, options, usage))
+HOOK_WAIT(pid_t, wait4, NONE, (pid_t child, int *status, int options, struct rusage *usage),
+          (child, status, options, usage))
+HOOK_WAIT(int, waitid, NONE, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
+HOOK_WAIT(int, system, NONE, (const char *command), (command))
+HOOK_WAIT(int, pclose, NONE, (FILE *stream), (stream))
+
+HOOK_WAIT(int, pthread_join, NONE, (pthread_t thread, void **result), (thread, result))
+HOOK_WAIT(int, pthread_timedjoin_np, NONE, (pthread_t thread, void **result, const struct timespec *end),
+          (thread, result, end))
+HOOK_WAIT(int, pthread_clockjoin_np, NONE,
+          (pthread_t thread, void **result, clockid_t clock, const struct timespec *end), (thread, result, clock, end))
+HOOK_WAIT(int, thrd_join, NONE, (thrd_t thread, int *result), (thread, result))
+HOOK_WAIT(int, pthread_cond_wait, NONE, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
+HOOK_WAIT(int, pthread_cond_timedwait, NONE,
+          (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *end), (condition, mutex, end))
+HOOK_WAIT(int, pthread_cond_clockwait, NONE,
+          (pthread_cond_t *condition, pthread_mutex_t *mutex, clockid_t clock, const struct timespec *end),
+          (condition, mutex, clock, end))
+HOOK_WAIT(int, cnd_wait, NONE, (cnd_t *condition, mtx_t *mutex), (condition, mutex))
+HOOK_WAIT(int, cnd_timedwait, NONE, (cnd_t *condition, mtx_t *mutex, const struct timespec *end), (condition, mutex, end))
+HOOK_WAIT(int, sem_wait, NONE, (sem_t *semaphore), (semaphore))
+HOOK_WAIT(int, sem_timedwait, NONE, (sem_t *semaphore, const struct timespec *end), (semaphore, end))
+HOOK_WAIT(int, sem_clockwait, NONE, (sem_t *semaphore, clockid_t clock, const struct timespec *end),
+          (semaphore, clock, end))
+
+/* They do not wait, but end the thread, which says the same. */
+HOOK void pthread_exit(void *result)
+{
+    goes_on(NONE);
+    real(pthread_exit)(result);
+    __builtin_unreachable();
+}
+
+HOOK void thrd_exit(int result)
+{
+    goes_on(NONE);
+    real(thrd_exit)(result);
+    __builtin_unreachable();
+}
+
+HOOK_WAIT(int, sigwait, NONE, (const sigset_t *set, int *number), (set, number))
+HOOK_WAIT(int, sigwaitinfo, NONE, (const sigset_t *set, siginfo_t *info), (set, info))
+HOOK_WAIT(int, sigtimedwait, NONE, (const sigset_t *set, siginfo_t *info, const struct timespec *time), (set, info, time))
+HOOK_WAIT(int, sigsuspend, NONE, (const sigset_t *mask), (mask))
+HOOK_WAIT(int, pause, NONE, (void), ())
+/* clang-format on */
