@@ -275,15 +275,16 @@ peer_sees() {
 BIG=200000
 FILL=(accept "sndbuf:$BIG" "fill:$BIG" say:filled)
 
-# slow_peer: a peer with a small buffer that reads nothing before the server has written all, and then everything.
+# slow_peer [FILE REGEX]: a peer with a small buffer that reads nothing before the server has written all, or before a
+# line of FILE begins as REGEX says, and then everything.
 slow_peer() {
     start peer python3 -c '
-import socket, sys, time
+import re, socket, sys, time
 peer = socket.socket()
 peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
 peer.connect(("127.0.0.1", int(sys.argv[1])))
 end = time.monotonic() + 20
-while "filled\n" not in open("server.out").read() and time.monotonic() < end:
+while not re.search(sys.argv[3], open(sys.argv[2]).read(), re.M) and time.monotonic() < end:
     time.sleep(0.001)
 read = 0
 try:
@@ -291,7 +292,7 @@ try:
         read += len(data)
     print("fin after", read, "bytes")
 except ConnectionResetError:
-    print("rst after", read, "bytes (ECONNRESET)")' "$port"
+    print("rst after", read, "bytes (ECONNRESET)")' "$port" "${1:-server.out}" "${2:-^filled\$}"
 }
 
 # behind_fin SIGNAL: nothing comes to a peer after the FIN, when the server has been sent SIGNAL and has ended. The

@@ -261,6 +261,18 @@ pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget)
     return found;
 }
 
+bool claims_displaced_holds(uint32_t list, int fd)
+{
+    const struct list *at = list_at(list);
+    for (int i = 0; i < PIDS; i++) {
+        const int32_t entry = atomic_load(&at->pids[i]);
+        if ((entry & DISPLACED) && is_claimant(entry & ~DISPLACED) &&
+            holder_has(entry & ~DISPLACED, fd) != NO)
+            return true;
+    }
+    return false;
+}
+
 int claims_service_killed_by(uint32_t list)
 {
     const struct list *at = list_at(list);

@@ -102,6 +102,12 @@ void claims_displace(uint32_t list, pid_t pid);
 pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget);
 
 /*
+ * May a process that was displaced still hold the caller's FD? True too where the kernel does not tell. It has no claim,
+ * but what would end the connection for it must not be done. Calls of holder_has() for each of them.
+ */
+bool claims_displaced_holds(uint32_t list, int fd);
+
+/*
  * The signal that killed a child of ours that stands there as one that has execed, and that nobody has waited
  * for yet; 0 if there is none. At most one waitid(2) for each that has execed.
  */

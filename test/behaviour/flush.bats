@@ -9,7 +9,7 @@ load ../helpers.bash
     slow_peer
     peer_saw fin "$BIG"
     serve -p crash=rst "${FILL[@]}" raise:KILL
-    slow_peer
+    slow_peer server.status '^signal'
     wait_until test -s peer.out
     run -0 grep -E '^rst after [0-9]{1,5} bytes' peer.out
 }
