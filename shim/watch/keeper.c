@@ -17,12 +17,13 @@
 
 enum { TAKEN = 64, SLICE = 256, LEAST_ROOM = 256 };
 
-/* Each at the number of its descriptor. */
+struct place {
+    bool used;
+    struct kept kept;
+};
+
 static struct {
-    struct place {
-        bool used;
-        struct kept kept;
-    } * at;
+    struct place *at; /* each at the number of its descriptor */
     int room;
     int count;
     int next;    /* where the next slice begins */

@@ -14,8 +14,9 @@ examined() {
         accept read:1 write:Hello. linger:1,5 getlinger linger:0,0 dup fork{ write:child files:3 exit:0 } wait \
         accept write:more close connect:"$listener" write:out exit:0
     WAIT_LIMIT=60 find_port server
-    peer=first connect_peer --send ping
-    peer=second connect_peer
+    # Valgrind is slow on a busy machine, and a peer that has given up is another test.
+    peer=first connect_peer --timeout 5min --send ping
+    peer=second connect_peer --timeout 5min
     WAIT_LIMIT=60 ended server exit 0
     run cat said.*
     assert_output ''
@@ -25,13 +26,13 @@ examined() {
     requires valgrind
     without_sanitizer 'valgrind and a sanitizer want the same memory'
     local policy rows=0
-    peer=third listen_peer
+    peer=third listen_peer --timeout 5min
     listener=$port
     examined
     for policy in abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin; do
         echo "policy $policy"
         stop_all
-        peer=third listen_peer
+        peer=third listen_peer --timeout 5min
         listener=$port
         examined "$policy"
         rows=$((rows + 1))

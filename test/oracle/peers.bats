@@ -21,6 +21,8 @@ keeps_no_half() {
     done
     measure 0 --ending flush-rst --size 400 "${peers[@]}"
     for cache in "$@"; do
+        # HAProxy 3 takes every reset for an end (docs/PEERS.md).
+        [[ $cache != HAProxy || $(haproxy -v) == *'HAProxy version 2.'* ]] || continue
         assert_equal "$(grep -c "^$cache .* 0 of 3$" <<<"$output")" 2
     done
 }

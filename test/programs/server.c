@@ -223,7 +223,7 @@ static void fill(const char *arg)
 /* The kernel takes at most net.core.wmem_max. */
 static void sndbuf(const char *arg)
 {
-    const int size = (int)number(arg);
+    const int size = number(arg);
     must(setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &size, sizeof size), "SO_SNDBUF");
 }
 
