@@ -12,13 +12,19 @@
 
 #pragma weak truefin_goes_on
 
-/* A wait for no descriptor. */
-enum { NONE = -1 };
+/* A wait for no descriptor, and no wait. */
+enum { NONE = -1, NO_WAIT = -2 };
 
 static void goes_on(int fd)
 {
-    if (truefin_goes_on)
+    if (truefin_goes_on && fd != NO_WAIT)
         truefin_goes_on(fd);
+}
+
+static int wait_for(sem_t *semaphore)
+{
+    int value = 0;
+    return sem_getvalue(semaphore, &value) == 0 && value > 0 ? NO_WAIT : NONE;
 }
 
 /*
@@ -44,6 +50,9 @@ __attribute__((constructor)) static void start(void)
 HOOK_WAIT(int, accept, NONE, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
 HOOK_WAIT(int, accept4, NONE, (int fd, struct sockaddr *address, socklen_t *size, int flags), (fd, address, size, flags))
 HOOK_WAIT(int, connect, NONE, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
+
+/* It does not wait, but a port that the program has closed is to be free then. */
+HOOK_WAIT(int, bind, NONE, (int fd, const struct sockaddr *at, socklen_t size), (fd, at, size))
 
 HOOK_WAIT(int, poll, NONE, (struct pollfd *fds, nfds_t count, int time), (fds, count, time))
 HOOK_WAIT(int, ppoll, NONE, (struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask),
@@ -93,6 +102,7 @@ HOOK_WAIT(pid_t, wait4, NONE, (pid_t child, int *status, int options, struct rus
           (child, status, options, usage))
 HOOK_WAIT(int, waitid, NONE, (idtype_t type, id_t id, siginfo_t *info, int options), (type, id, info, options))
 HOOK_WAIT(int, system, NONE, (const char *command), (command))
+HOOK_WAIT(FILE *, popen, NONE, (const char *command, const char *mode), (command, mode))
 HOOK_WAIT(int, pclose, NONE, (FILE *stream), (stream))
 
 HOOK_WAIT(int, pthread_join, NONE, (pthread_t thread, void **result), (thread, result))
@@ -109,9 +119,11 @@ HOOK_WAIT(int, pthread_cond_clockwait, NONE,
           (condition, mutex, clock, end))
 HOOK_WAIT(int, cnd_wait, NONE, (cnd_t *condition, mtx_t *mutex), (condition, mutex))
 HOOK_WAIT(int, cnd_timedwait, NONE, (cnd_t *condition, mtx_t *mutex, const struct timespec *end), (condition, mutex, end))
-HOOK_WAIT(int, sem_wait, NONE, (sem_t *semaphore), (semaphore))
-HOOK_WAIT(int, sem_timedwait, NONE, (sem_t *semaphore, const struct timespec *end), (semaphore, end))
-HOOK_WAIT(int, sem_clockwait, NONE, (sem_t *semaphore, clockid_t clock, const struct timespec *end),
+
+/* A semaphore that is free is none to wait for: CPython's locks are such, and a dying CPython takes them. */
+HOOK_WAIT(int, sem_wait, wait_for(semaphore), (sem_t *semaphore), (semaphore))
+HOOK_WAIT(int, sem_timedwait, wait_for(semaphore), (sem_t *semaphore, const struct timespec *end), (semaphore, end))
+HOOK_WAIT(int, sem_clockwait, wait_for(semaphore), (sem_t *semaphore, clockid_t clock, const struct timespec *end),
           (semaphore, clock, end))
 
 /* They do not wait, but end the thread, which says the same. */
