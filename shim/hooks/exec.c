@@ -148,6 +148,7 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
                      const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
     pid_t child = 0;
+    deferred_end();
     int result = real(posix_spawn)(&child, path, actions, attributes, argv, environment);
     return launched(result, child, pid,
                     &(struct program){.directory = AT_FDCWD,
@@ -162,6 +163,7 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
                       const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
     pid_t child = 0;
+    deferred_end();
     int result = real(posix_spawnp)(&child, file, actions, attributes, argv, environment);
     return launched(result, child, pid,
                     &(struct program){.file = file,

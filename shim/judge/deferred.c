@@ -8,6 +8,7 @@
 #include "kept/defer.h"
 #include "kept/keep.h"
 #include "libc.h"
+#include "process/claims.h"
 #include "process/ownership.h"
 #include "process/process.h"
 
@@ -48,11 +49,21 @@ static enum way way_of(int fd, const struct connection *connection, size_t buffe
     return runtime_is_dying() && status_matters(connection) ? UNTIL_STATUS : NOW;
 }
 
+/* While another process holds it this close ends nothing, and after the crash of a service it is that crash. */
+static bool others_decide(int fd, const struct connection *connection)
+{
+    const uint32_t claims = atomic_load(&connection->claims);
+    if (claims &&
+        (claims_other(claims, process_pid(), fd, false) != 0 || claims_service_killed_by(claims) != 0))
+        return true;
+    return ownership_outer_holds(connection, fd);
+}
+
 static bool is_candidate(int fd, const struct connection *connection)
 {
-    return connection && connection->kind == KIND_CONNECTION && ownership_is_ours(connection) &&
+    return connection && connection->kind == KIND_CONNECTION && ownership_has_claim(connection) &&
            atomic_load(&config.state) != STATE_QUIET && table_has_one(connection) &&
-           !verdict_fin_is_out(fd, connection);
+           !verdict_fin_is_out(fd, connection) && !others_decide(fd, connection);
 }
 
 void deferred_close(int fd, size_t buffered)
@@ -81,8 +92,7 @@ void deferred_give_up(int fd)
     if (!defer_take(fd))
         return;
     verdict_close(fd, 0);
-    defer_free(fd);
-    real(close)(fd);
+    defer_close(fd);
 }
 
 static void carry_out(enum deferred_by whose)

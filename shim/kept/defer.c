@@ -2,10 +2,12 @@
 
 #include "config.h"
 #include "connection/epoll_sets.h"
+#include "kept/keep.h"
 #include "kept/raw.h"
 #include "kept/slots.h"
 #include "kept/thread.h"
 #include "libc.h"
+#include "process/ownership.h"
 #include "report/record.h"
 
 #include <limits.h>
@@ -17,14 +19,17 @@ static _Atomic uint32_t threads;
 
 /* The calling thread, once it has deferred something, and where to look for that. */
 static __thread struct {
-    uint32_t number;
+    _Atomic uint32_t number;
     int lowest, highest;
+    uint32_t count;   /* of all that it has deferred: a signal handler of it may defer something, too */
+    uint32_t scanned; /* what `count` was when the last scan began */
 } me __attribute__((tls_model("initial-exec")));
 
 static uint32_t my_number(void)
 {
+    uint32_t none = 0;
     if (!me.number)
-        me.number = atomic_fetch_add(&threads, 1) + 1;
+        atomic_compare_exchange_strong(&me.number, &none, atomic_fetch_add(&threads, 1) + 1);
     return me.number;
 }
 
@@ -53,6 +58,16 @@ static void remember_place(int copy)
         me.lowest = copy;
     if (copy > me.highest)
         me.highest = copy;
+    me.count++;
+}
+
+/* What is deferred later may be held by somebody who only had the number that is closed now (posix_spawn(3)). */
+static bool is_alone(int fd, struct connection *connection)
+{
+    const bool alone = ownership_is_sole_holder(fd, connection);
+    if (!alone)
+        atomic_fetch_or(&connection->flags, FLAG_PASSED);
+    return alone;
 }
 
 static int put(int fd, struct connection *connection, bool timed)
@@ -65,10 +80,16 @@ static int put(int fd, struct connection *connection, bool timed)
     struct slot *slot = slots_at(copy);
     slot->deferred.closer = my_number();
     slot->deferred.timed = timed;
+    slot->deferred.alone = is_alone(fd, connection);
     slot->deferred.connection = connection;
     slot->deferred.due = raw_now() + config.defer_time;
     table_dup(fd, copy);
-    silence(copy);
+    if (table_find(copy) != connection) {
+        CALL4(close, copy, 0, 0, 0);
+        return -1;
+    }
+    if (slot->deferred.alone)
+        silence(copy);
     remember_place(copy);
     slot->state = SLOT_DEFERRED;
     return copy;
@@ -77,7 +98,7 @@ static int put(int fd, struct connection *connection, bool timed)
 static int put_timed(int fd, struct connection *connection)
 {
     atomic_fetch_add(&slots.timed, 1); /* before the thread is asked for: it leaves at 0 */
-    const int copy = has_room() && thread_start() ? put(fd, connection, true) : -1;
+    const int copy = !keep_is_halted() && has_room() && thread_start() ? put(fd, connection, true) : -1;
     if (copy < 0)
         atomic_fetch_sub(&slots.timed, 1);
     return copy;
@@ -94,18 +115,33 @@ int defer_begin(int fd, struct connection *connection, bool timed)
 
 bool defer_has(enum deferred_by whose)
 {
-    return slots.deferred > 0 && (whose == DEFERRED_BY_ANY || me.highest > 0 || slots.deferred > slots.timed);
+    return slots.deferred > 0 && (whose == DEFERRED_BY_ANY || me.highest > 0 || slots.settled > 0);
 }
 
 static bool is_mine(const struct slot *slot)
 {
-    return slot->state == SLOT_SETTLED || !slot->deferred.timed || slot->deferred.closer == me.number;
+    return slot->state == SLOT_SETTLED || slot->deferred.closer == me.number;
+}
+
+/* Nothing of mine is left, but what a signal handler may have deferred since the scan began. */
+static void forget_places(void)
+{
+    const int lowest = me.lowest;
+    const int highest = me.highest;
+    me.lowest = me.highest = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (me.count == me.scanned)
+        return;
+    me.lowest = me.lowest == 0 || lowest < me.lowest ? lowest : me.lowest;
+    me.highest = highest > me.highest ? highest : me.highest;
 }
 
 int defer_next(int from, enum deferred_by whose)
 {
     unsigned last = UINT_MAX;
-    if (whose == DEFERRED_BY_ME && slots.deferred == slots.timed) {
+    if (from == 0)
+        me.scanned = me.count;
+    if (whose == DEFERRED_BY_ME && slots.settled == 0) {
         from = from < me.lowest ? me.lowest : from;
         last = (unsigned)me.highest;
     }
@@ -116,7 +152,7 @@ int defer_next(int from, enum deferred_by whose)
             return fd;
     }
     if (whose == DEFERRED_BY_ME)
-        me.lowest = me.highest = 0;
+        forget_places();
     return -1;
 }
 
@@ -129,7 +165,9 @@ bool defer_take(int fd)
         if (seen != SLOT_DEFERRED && seen != SLOT_SETTLED && seen != SLOT_BUSY)
             return false;
         if (seen != SLOT_BUSY && atomic_compare_exchange_strong(&slot->state, &seen, SLOT_BUSY)) {
-            if (seen == SLOT_DEFERRED && slot->deferred.timed)
+            if (seen == SLOT_SETTLED)
+                atomic_fetch_sub(&slots.settled, 1);
+            else if (slot->deferred.timed)
                 atomic_fetch_sub(&slots.timed, 1);
             return true;
         }
@@ -138,8 +176,10 @@ bool defer_take(int fd)
     return false;
 }
 
-void defer_free(int fd)
+/* Without libc: there no thread is to be cancelled, in fork(2) for example. */
+void defer_close(int fd)
 {
     slots_at(fd)->state = SLOT_FREE;
     atomic_fetch_sub(&slots.deferred, 1);
+    CALL4(close, fd, 0, 0, 0);
 }

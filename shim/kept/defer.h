@@ -4,11 +4,11 @@
  * know. What becomes of it is judged in judge/deferred.c.
  *
  *                defer_begin()                  defer_take()
- *     FREE ----------------------> DEFERRED ----------------> BUSY --> FREE    defer_free()
+ *     FREE ----------------------> DEFERRED ----------------> BUSY --> FREE    defer_close()
  *                                      |                        ^
  *             TRUEFIN_DEFER_TIME over  +-------> SETTLED -------+
  *
- * SETTLED: the thread has disarmed it and sent its FIN, as the close would have done. That thread runs no code of
+ * SETTLED: the thread has disarmed it and sent its FIN, or closed it where others may use it, as the close would have done. That thread runs no code of
  * libc's, so the close itself is made by the program's next call that comes by.
  *
  * All keep errno, and are safe in signal handlers; none in a vfork child.
@@ -29,7 +29,7 @@ int defer_begin(int fd, struct connection *connection, bool timed);
 
 enum deferred_by {
     DEFERRED_BY_ANY,
-    DEFERRED_BY_ME, /* the calling thread, those that are not timed, and what is settled */
+    DEFERRED_BY_ME, /* the calling thread, and what is settled */
 };
 
 /* Is there any? Some loads. */
@@ -38,8 +38,8 @@ bool defer_has(enum deferred_by whose);
 /* The lowest at FROM or above; -1 if there is none. */
 int defer_next(int from, enum deferred_by whose);
 
-/* FD is one: from now on the caller alone acts on it, closes it, and frees the number before. False if it is none. */
+/* FD is one: from now on the caller alone acts on it, and closes it then. False if it is none. */
 bool defer_take(int fd);
-void defer_free(int fd);
+void defer_close(int fd);
 
 #endif

@@ -137,6 +137,11 @@ bool keep_gives_room(void)
     return errno == EMFILE && slots.kept > 0 && slots_end_oldest();
 }
 
+bool keep_is_halted(void)
+{
+    return keeper.halts > 0;
+}
+
 bool keep_has_thread(void)
 {
     return thread_is_there();
@@ -195,5 +200,6 @@ void keep_new_process(pid_t pid)
     slots.flushing = 0;
     slots.deferred = 0;
     slots.timed = 0;
+    slots.settled = 0;
     keeper.halts = 0;
 }

@@ -58,6 +58,7 @@ bool keep_has_thread(void);
  */
 void keep_halt(void);
 void keep_resume(void);
+bool keep_is_halted(void);
 
 /* Is anything kept that is to be aborted? One load. */
 bool keep_flushes(void);

@@ -109,8 +109,8 @@ BARE bool slots_look(int fd, struct slot *slot)
 }
 
 /*
- * What the close would do for the peer: from now on no crash resets it, and here is the FIN. The record is there as
- * long as the duplicate is.
+ * What the close would do for the peer: from now on no crash resets it, and here is the FIN. What another process may
+ * use is only closed: our set stands at the number then. The record is there as long as the number is.
  */
 BARE static void settle(int fd, struct slot *slot)
 {
@@ -119,8 +119,12 @@ BARE static void settle(int fd, struct slot *slot)
         return;
     kept_linger_off(fd);
     atomic_fetch_and(&slot->deferred.connection->flags, (uint16_t)~FLAG_ARMED);
-    CALL4(shutdown, fd, SHUT_WR, 0, 0);
+    if (slot->deferred.alone)
+        CALL4(shutdown, fd, SHUT_WR, 0, 0);
+    else
+        CALL4(dup3, slots.set, fd, O_CLOEXEC, 0);
     atomic_fetch_or(&slot->deferred.connection->flags, FLAG_SHUT);
+    atomic_fetch_add(&slots.settled, 1);
     slot->state = SLOT_SETTLED;
     atomic_fetch_sub(&slots.timed, 1);
 }

@@ -48,7 +48,8 @@ struct slot {
             uint32_t due;    /* as raw_now() */
             uint32_t closer; /* the thread that has closed it; defer.c */
             bool timed;
-        } deferred; /* in the states DEFERRED and SETTLED */
+            bool alone; /* no other process holds it, as far as can be known */
+        } deferred;     /* in the states DEFERRED and SETTLED */
     };
 };
 
@@ -61,6 +62,7 @@ struct slots {
     _Atomic uint32_t flushing; /* those of them that are to be aborted */
     _Atomic uint32_t deferred; /* besides: closes that are deferred; defer.h */
     _Atomic uint32_t timed;    /* those of them that the thread is to settle; it leaves only at 0 */
+    _Atomic uint32_t settled;  /* those of them that it has settled */
 };
 
 extern struct slots slots;

@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 enum {
     STACK_SIZE = 16384, /* bytes */
@@ -28,6 +29,7 @@ static _Alignas(64) char tcb[TCB_SIZE] COLD;
 static struct {
     _Atomic uint32_t tid; /* written and cleared by the kernel: clone(2), CLONE_CHILD_CLEARTID */
     _Atomic uint32_t state;
+    _Atomic bool ends; /* as soon as there is no work */
 } thread;
 
 BARE static void attend(int fd, uint32_t events)
@@ -81,21 +83,27 @@ BARE static void lost(void)
     slots.set = -1;
 }
 
-/* Where closes are deferred the next one soon comes, and is not to wait for a thread to be made. */
-BARE static int idle(void)
+/* Where closes are deferred nothing wakes it for the next one. */
+BARE static int pause_of(void)
 {
-    return config.defers ? LONG_IDLE : IDLE;
+    return has_work() || config.defers ? THREAD_TICK : IDLE;
+}
+
+/* Where closes are deferred the next one soon comes, and is not to wait for a thread to be made. */
+BARE static bool has_idled(uint32_t since, uint32_t then)
+{
+    return thread.ends || !config.defers || then - since >= LONG_IDLE;
 }
 
 BARE static int serve(void *unused)
 {
     (void)unused;
     uint32_t next = raw_now();
+    uint32_t worked = next;
     CALL4(prctl, PR_SET_NAME, "truefin", 0, 0);
     for (;;) {
         static struct epoll_event events[TAKEN] COLD;
-        long count = CALL6(epoll_pwait, slots.set, events, TAKEN, has_work() ? THREAD_TICK : idle(), NULL,
-                           KERNEL_SIGSET);
+        long count = CALL6(epoll_pwait, slots.set, events, TAKEN, pause_of(), NULL, KERNEL_SIGSET);
         for (long i = 0; i < count; i++)
             attend(events[i].data.fd, events[i].events);
         if (count < 0 && count != -EINTR)
@@ -105,7 +113,9 @@ BARE static int serve(void *unused)
             slots_look_at_due(then);
             next = then + THREAD_TICK;
         }
-        if (count <= 0 && leaves())
+        if (has_work())
+            worked = then;
+        if ((count <= 0 || thread.ends) && has_idled(worked, then) && leaves())
             return 0;
     }
 }
@@ -197,19 +207,34 @@ static void await_departure(uint32_t tid)
         raw_yield();
 }
 
+/* Something for the thread to wake up for; -1 if there is no number for it: then it wakes at its next tick. */
+static int wake(void)
+{
+    struct epoll_event event = {.events = EPOLLIN | EPOLLONESHOT, .data.fd = -1};
+    const int bell = (int)CALL4(eventfd2, 1, EFD_CLOEXEC, 0, 0);
+    if (bell >= 0)
+        CALL4(epoll_ctl, slots.set, EPOLL_CTL_ADD, bell, &event);
+    return bell;
+}
+
 /* To be seen by the thread at once, what is kept is made ready. */
 void thread_end(void)
 {
     const uint32_t tid = thread.tid;
     if (!tid)
         return;
+    thread.ends = true;
     for (unsigned fd = 0; (int)(fd = (unsigned)slots_next(fd, UINT_MAX)) >= 0; fd++) {
         struct epoll_event event = {.events = EPOLLIN | EPOLLOUT, .data.fd = (int)fd};
         CALL4(epoll_ctl, slots.set, EPOLL_CTL_MOD, fd, &event);
     }
     slots_end_all();
+    const int bell = wake();
     await_zero(&thread.tid, LONGEST_END, FUTEX_WAIT);
     await_departure(tid);
+    if (bell >= 0)
+        CALL4(close, bell, 0, 0, 0);
+    thread.ends = false;
 }
 
 void thread_await(_Atomic uint32_t *count, uint32_t milliseconds)

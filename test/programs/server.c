@@ -622,6 +622,13 @@ static void use_memory(const char *arg)
     }
 }
 
+/* From the next cancellation point on. */
+static void cancel_self(const char *arg)
+{
+    (void)arg;
+    must(-(pthread_cancel(pthread_self()) != 0), "pthread_cancel");
+}
+
 static void do_pthread_exit(const char *arg)
 {
     (void)arg;
@@ -1047,6 +1054,7 @@ static const struct operation {
     {"syscall_exit_group", syscall_exit_group},
     {"raw_exit_group", raw_exit_group},
     {"use_memory", use_memory},
+    {"cancel_self", cancel_self},
     {"pthread_exit", do_pthread_exit},
     {"atexit_close", atexit_close},
     {"atexit_serve", atexit_serve},

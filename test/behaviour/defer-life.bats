@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# defer-close in programs that live on: nothing of theirs breaks, and no peer waits longer than it may.
+
+load ../helpers
+
+DEFER='abort-on-crash, session-error=flush-rst, defer-close'
+
+# with_io COMMAND...: with both libraries.
+with_io() {
+    local LIBTRUEFIN=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so
+    "$@"
+}
+
+# deferring ARGUMENT...: as serve, with both libraries under $DEFER.
+deferring() {
+    with_io serve -p "$DEFER" "$@"
+}
+
+# script NAME: runs NAME.py, which serves, with both libraries under $DEFER.
+script() {
+    with_io launch "$1" -p "$DEFER" timeout 20 /usr/bin/python3 "$1.py"
+    find_port "$1"
+}
+
+@test "the time of a close is counted from it, also where others came and went before" {
+    deferring TRUEFIN_DEFER_TIME=50ms accept close system:true compute:200 accept write:Hello. close compute:600 exit:3
+    peer=first peer_sees fin 0
+    peer_sees fin 6
+}
+
+@test "a close of a copy that another process still uses ends nothing when its time is over" {
+    deferring TRUEFIN_DEFER_TIME=50ms accept fork{ close compute:300 exit:0 } wait write:Hello. exit:0
+    peer_sees fin 6
+    server_ended exit 0
+}
+
+@test "a change of the user does not wait for the thread that idles" {
+    cat >user.py <<'END'
+import os, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+listener.accept()[0].close()
+time.sleep(0.1)
+start = time.monotonic()
+os.setuid(os.getuid())
+print("fast" if time.monotonic() - start < 0.03 else "slow", flush=True)
+END
+    script user
+    peer_sees fin 0
+    said user fast
+}
+
+@test "a client's own port is free when its connection is closed" {
+    cat >port.py <<'END'
+import socket
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+client = socket.create_connection(listener.getsockname())
+mine = client.getsockname()
+listener.accept()[0].close()
+client.recv(1)
+client.close()
+again = socket.socket()
+again.bind(mine)
+print("bound", flush=True)
+END
+    script port
+    said port bound
+}
+
+@test "a fork is no point at which a thread can be cancelled" {
+    deferring accept write:Hello. thread{ cancel_self syscall_close fork{ exit:0 } exit:3 } exit:4
+    peer_sees fin 6
+    server_ended exit 3
+}
+
+@test "the ends of other threads say nothing of what a dying CPython closes" {
+    cat >dying.py <<'END'
+import socket, sys, threading, time
+class Busy:
+    def __del__(self, now=time.monotonic):
+        end = now() + 0.4
+        while now() < end:
+            pass
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+_connection, _ = listener.accept()
+_connection.sendall(b"Hello.")
+threading.Thread(target=time.sleep, args=(0.2,), daemon=True).start()
+busy = Busy()
+sys.exit(3)
+END
+    script dying
+    peer_sees rst 6
+}
+
+@test "a semaphore that is free is none to wait for, one that is not is" {
+    cat >semaphore.py <<'END'
+import ctypes, os, socket, sys, threading, time
+libc = ctypes.CDLL(None)
+semaphore = ctypes.create_string_buffer(64)
+libc.sem_init(semaphore, 0, 1)
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+for kind in ("free", "taken"):
+    if os.fork() == 0:
+        connection, _ = listener.accept()
+        connection.sendall(b"Hello.")
+        if kind == "taken":
+            libc.sem_wait(semaphore)
+            threading.Thread(target=lambda: time.sleep(0.05) or libc.sem_post(semaphore)).start()
+        connection.close()
+        libc.sem_wait(semaphore)
+        os._exit(3)
+    os.wait()
+END
+    script semaphore
+    peer=free peer_sees rst 6
+    peer=taken peer_sees fin 6
+}
