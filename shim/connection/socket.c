@@ -3,6 +3,7 @@
 #include "config.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "own_calls.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -70,7 +71,7 @@ char socket_discarded[SOCKET_DISCARDED_SIZE] COLD;
 static bool drain(int fd)
 {
     for (int i = 0; i < DRAIN_CALLS; i++) {
-        ssize_t size = real(recv)(fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT);
+        ssize_t size = own_recv(fd, socket_discarded, sizeof socket_discarded, MSG_TRUNC | MSG_DONTWAIT);
         if (size <= 0)
             return size < 0 && errno == EAGAIN;
     }

@@ -4,16 +4,15 @@
 #include "connection/table.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "own_calls.h"
 #include "process/process.h"
 #include "report/record.h"
-
-#include <poll.h>
 
 /* POLLRDHUP is the peer's FIN (poll(2)). With an error on the socket the kernel refuses by itself. */
 static bool has_fin(int fd)
 {
     struct pollfd state = {.fd = fd, .events = POLLRDHUP};
-    return poll(&state, 1, 0) == 1 && (state.revents & (POLLRDHUP | POLLERR)) == POLLRDHUP;
+    return own_poll_now(&state) == 1 && (state.revents & (POLLRDHUP | POLLERR)) == POLLRDHUP;
 }
 
 HOOK bool truefin_refuses_write(int fd)

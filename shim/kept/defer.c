@@ -13,7 +13,7 @@
 #include <limits.h>
 #include <sys/resource.h>
 
-enum { SHARE = 16 }; /* one of so many numbers may be ours, as of what lingers */
+enum { SHARE = 4 }; /* one of so many numbers may be ours: each has freed another one */
 
 static _Atomic uint32_t threads;
 

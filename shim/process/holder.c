@@ -3,6 +3,7 @@
 #include "config.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "own_calls.h"
 #include "process/links.h"
 #include "text.h"
 
@@ -31,7 +32,7 @@ static bool contains(const char *path, const char *text)
     int fd = open_file(path, 0);
     if (fd < 0)
         return false;
-    while (!found && (size = read(fd, buffer + kept, BUFFER_SIZE - kept)) > 0) {
+    while (!found && (size = own_read(fd, buffer + kept, BUFFER_SIZE - kept)) > 0) {
         size_t end = kept + (size_t)size;
         buffer[end] = '\0';
         found = strstr(buffer, text) != NULL;
@@ -123,7 +124,7 @@ static enum relative relative(pid_t pid)
     siginfo_t info = {.si_pid = 0};
     if (pid == real(getppid)())
         return PARENT;
-    if (real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
+    if (own_waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0)
         return STRANGER;
     return info.si_pid == pid ? DEAD_CHILD : CHILD;
 }
@@ -132,7 +133,7 @@ int holder_killed_by(pid_t pid)
 {
     KEEP_ERRNO;
     siginfo_t info = {.si_pid = 0};
-    bool dead = real(waitid)(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
+    bool dead = own_waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid;
     return dead && (info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED) ? info.si_status : 0;
 }
 

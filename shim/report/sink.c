@@ -2,6 +2,7 @@
 
 #include "connection/table.h"
 #include "libc.h"
+#include "own_calls.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -198,7 +199,7 @@ static bool write_now(char *line, size_t size)
     struct stat now;
     int fd = descriptor(&now);
     struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    return fd >= 0 && poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
+    return fd >= 0 && own_poll_now(&ready) == 1 && (ready.revents & POLLOUT) &&
            write_line(fd, line, size, is_torn(fd, &now));
 }
 
@@ -217,13 +218,12 @@ static bool write_without_signals(char *line, size_t size)
     sigpending(&pending);
     sigprocmask(SIG_BLOCK, &held, &before);
     bool written = write_now(line, size);
-    const struct timespec at_once = {0};
     if (sigismember(&pending, SIGPIPE))
         sigdelset(&held, SIGPIPE);
     if (sigismember(&pending, SIGXFSZ))
         sigdelset(&held, SIGXFSZ);
     if (!written)
-        real(sigtimedwait)(&held, NULL, &at_once);
+        own_take_signal(&held);
     sigprocmask(SIG_SETMASK, &before, NULL);
     return written;
 }

@@ -95,6 +95,42 @@ END
     peer_sees rst 6
 }
 
+@test "16 threads and a signal handler close at once: every end is a FIN, and no descriptor is left" {
+    run -0 with_io shimmed -p "$DEFER" TRUEFIN_LOG="$PWD/log" timeout 60 "$PROGRAMS/closing" 5000
+    assert_output "5000 fin, 0 rst, 0 other, 1 sockets"
+    run cat log
+    assert_output ""
+    run -0 with_io shimmed -p "$DEFER" timeout 60 "$PROGRAMS/stress" 5000
+    assert_output "5000 fin, 0 rst, 0 other"
+}
+
+@test "of 500 closes before a failing exit a quarter of RLIMIT_NOFILE is not believed" {
+    cat >many.py <<'END'
+import os, socket
+listener = socket.create_server(("127.0.0.1", 0), backlog=1000)
+if os.fork() == 0:
+    connections = [listener.accept()[0] for _ in range(500)]
+    for connection in connections:
+        connection.close()
+    os._exit(3)
+address = listener.getsockname()
+listener.close()
+peers = [socket.create_connection(address) for _ in range(500)]
+resets = 0
+for peer in peers:
+    try:
+        peer.recv(1)
+    except ConnectionResetError:
+        resets += 1
+print(resets, flush=True)
+os._exit(0)
+END
+    run -0 with_io shimmed -p "$DEFER" TRUEFIN_LOG="$PWD/log" prlimit --nofile=1024 timeout 20 /usr/bin/python3 many.py
+    assert_output 255
+    run -0 cat log
+    assert_output --partial 'too near to RLIMIT_NOFILE: closes are not deferred'
+}
+
 @test "a semaphore that is free is none to wait for, one that is not is" {
     cat >semaphore.py <<'END'
 import ctypes, os, socket, sys, threading, time

@@ -193,8 +193,8 @@ for _ in range(3):
     listen_peer
     local with="-E LD_PRELOAD=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
     # shellcheck disable=SC2086  # words
-    strace -f -o trace -e trace=poll,write,ioctl $with -E TRUEFIN_POLICY=refuse-write-after-fin \
+    strace -f -o trace -e trace=ppoll,write,ioctl $with -E TRUEFIN_POLICY=refuse-write-after-fin \
         "$PROGRAMS/server" "connect:$port" write:a write:b write:c exit:0 >/dev/null
     peer_saw fin 3
-    assert_equal "$(grep -c ' poll(' trace) $(grep -c ' ioctl(' trace || true)" '3 0'
+    assert_equal "$(grep -c ' ppoll(' trace) $(grep -c ' ioctl(' trace || true)" '3 0'
 }
