@@ -6,6 +6,7 @@ load ../helpers
 
 COUNT=500 # trees per run, or half of that where much is waited for: 2,000 in all
 HALF=$((COUNT / 2))
+QUARTER=$((COUNT / 4)) # of two policies that share a half
 
 # run_trees ARGUMENT...: a failure prints the seed, the shortest tree that still fails, what was expected and seen.
 run_trees() {
@@ -18,12 +19,20 @@ run_trees() {
     run_trees --seed 1 --count "$COUNT" --no-shim
 }
 
-@test "peers of $COUNT trees see what the rules say under abort-on-crash" {
-    run_trees --seed 10001 --count "$COUNT" --policy abort-on-crash
+@test "peers of $HALF trees see what the rules say under abort-on-crash" {
+    run_trees --seed 10001 --count "$HALF" --policy abort-on-crash
 }
 
-@test "peers of $HALF trees see what the rules say when a session's bad status aborts, too" {
-    run_trees --seed 11001 --count "$HALF" --policy abort-on-crash,session-error=flush-rst
+@test "peers of $HALF trees see what the rules say where a close is believed when the program goes on" {
+    run_trees --seed 12001 --count "$HALF" --policy abort-on-crash,defer-close
+}
+
+@test "peers of $QUARTER trees see what the rules say when a session's bad status aborts, too" {
+    run_trees --seed 11001 --count "$QUARTER" --policy abort-on-crash,session-error=flush-rst
+}
+
+@test "peers of $QUARTER trees see what the rules say of both" {
+    run_trees --seed 13001 --count "$QUARTER" --policy abort-on-crash,session-error=flush-rst,defer-close
 }
 
 @test "peers of $COUNT trees see what the rules say under always-fin" {

@@ -20,10 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -34,6 +36,7 @@ enum {
     LAST_TREE = 889,  /* the highest number that a tree uses */
     CHANNEL = 900,    /* to the driver; close-on-exec */
     WORDS = 24,       /* in a command */
+    ACTIONS = 8,      /* of a process that fails */
     PATIENCE = 2000,  /* milliseconds that any condition may take */
     EXEC_FAILED = 127 /* status of a child that could not exec */
 };
@@ -41,6 +44,7 @@ enum {
 static char *words[WORDS + 1]; /* of the command; NULL behind the last one */
 static int word_count;
 static bool called_back; /* while carrying out this command */
+static bool fails;       /* it ends at once: from now on it waits for nothing */
 
 static _Noreturn void give_up(const char *what)
 {
@@ -54,6 +58,8 @@ static void answer(long value)
     int length = value < 0 ? snprintf(text, sizeof text, "error %d", errno)
                            : snprintf(text, sizeof text, "%ld", value);
 
+    /* It goes on: where closes are deferred, what it has closed is closed before the driver knows. */
+    poll(NULL, 0, 0);
     if (write(CHANNEL, text, (size_t)length) != length)
         give_up("answer");
 }
@@ -215,13 +221,15 @@ static long do_closeall(void)
 {
     if (is(1, "closefrom")) {
         closefrom(3);
-        connect_back();
+        if (!fails)
+            connect_back();
         return 0;
     }
     if (is(1, "max")) {
         if (close_range(3, ~0U, 0) != 0)
             return -1;
-        connect_back();
+        if (!fails)
+            connect_back();
         return 0;
     }
     if (is(1, "loop")) {
@@ -565,6 +573,28 @@ static long do_trap(void)
     __builtin_trap();
 }
 
+/* life poll|select|sleep|signal|vfork: something that shows, while it fails, that it goes on for now */
+static long do_life(void)
+{
+    const struct timespec none = {0};
+    sigset_t usr1;
+
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    if (is(1, "poll"))
+        return poll(NULL, 0, 0);
+    if (is(1, "select"))
+        return select(0, NULL, NULL, NULL, &(struct timeval){0});
+    if (is(1, "sleep"))
+        return nanosleep(&none, NULL);
+    if (is(1, "signal"))
+        return sigtimedwait(&usr1, NULL, &none) < 0 && errno == EAGAIN ? 0 : -1;
+    pid_t pid = vfork(); /* NOLINT: what is tested */
+    if (pid == 0)
+        _exit(0);
+    return pid;
+}
+
 static const struct {
     const char *name;
     long (*run)(void);
@@ -574,16 +604,48 @@ static const struct {
     {"close", do_close},         {"closeall", do_closeall}, {"send", do_send},         {"recv", do_recv},
     {"fork", do_fork},           {"exec", do_exec},         {"wait", do_wait},         {"launch", do_launch},
     {"vforkexit", do_vforkexit}, {"system", do_system},     {"exit", do_exit},         {"abort", do_abort},
-    {"raise", do_raise},         {"trap", do_trap},         {"overtake", do_overtake},
+    {"raise", do_raise},         {"trap", do_trap},         {"overtake", do_overtake}, {"life", do_life},
 };
 
-static long run_command(void)
+static long run_one(void)
 {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (is(0, commands[i].name))
             return commands[i].run();
     errno = ENOSYS;
     return -1;
+}
+
+static void split(char *line, const char *at)
+{
+    char *state = NULL;
+
+    word_count = 0;
+    for (char *word = strtok_r(line, at, &state); word && word_count < WORDS;
+         word = strtok_r(NULL, at, &state))
+        words[word_count++] = word;
+    words[word_count] = NULL;
+}
+
+/* fail ACTION...: commands with ":" for the blanks, of which the last one ends the process. Nothing is waited for between. */
+static long do_fail(void)
+{
+    char *actions[ACTIONS];
+    const int count = word_count - 1 < ACTIONS ? word_count - 1 : ACTIONS;
+
+    memcpy(actions, words + 1, (size_t)count * sizeof *actions);
+    fails = true;
+    for (int i = 0; i < count; i++) {
+        split(actions[i], ":");
+        if (run_one() < 0)
+            give_up(word(0));
+    }
+    return -1;
+}
+
+static long run_command(void)
+{
+    return is(0, "fail") ? do_fail() : run_one();
 }
 
 int main(void)
@@ -598,12 +660,7 @@ int main(void)
         if (length <= 0) /* the driver is gone */
             _exit(98);
         line[length] = '\0';
-        char *state = NULL;
-        word_count = 0;
-        for (char *at = strtok_r(line, " ", &state); at && word_count < WORDS;
-             at = strtok_r(NULL, " ", &state))
-            words[word_count++] = at;
-        words[word_count] = NULL;
+        split(line, " ");
         if (is(0, "exit") && is(1, "return"))
             return number(2);
         long value = run_command();

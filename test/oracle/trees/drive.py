@@ -98,6 +98,10 @@ class Driver:
             self.environment.update(TRUEFIN_POLICY=policy, TRUEFIN_FLUSH_AT_EXIT="2s", TRUEFIN_FLUSH_GAP="5ms")
         # A sanitizer's library comes first, and the one that makes forks slow stands behind the shim.
         libraries = [os.environ.get("SANITIZER_PRELOAD"), shim, agent + "-slow-fork.so"]
+        if shim and "defer-close" in policy:
+            libraries.insert(2, shim.replace(".so", "-io.so"))
+            # Longer than anything is waited for: only what a process does carries its closes out.
+            self.environment["TRUEFIN_DEFER_TIME"] = "1min"
         self.environment["LD_PRELOAD"] = ":".join(filter(None, libraries))
 
     @staticmethod

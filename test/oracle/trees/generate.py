@@ -9,6 +9,7 @@ EXECS = ("execve", "execv", "execvp", "execvpe", "execle", "execl", "execlp", "f
 PROGRAMS = ("shim", "shim", "shim", "script", "static", "scrub", "replace")
 SIGNALS = ("TERM", "INT", "HUP", "SEGV", "USR1", "KILL", "KILL", "KILL", "ABRT")
 EXITS = ("exit", "_exit", "return", "_Exit", "quick_exit", "syscall")
+LIVES = ("poll", "select", "sleep", "signal", "vfork")
 CODES = ("0", "0", "0", "3", "3", "1", "143")
 MOST_PROCESSES, MOST_CONNECTIONS = 6, 5
 
@@ -104,7 +105,25 @@ class Generator:
             return (p.name, fd, self.pick(CLOSES))
         return None
 
+    def failure(self, p):
+        """Some closes, and the end at once."""
+        actions = []
+        for _ in range(self.random.randrange(1, 4)):
+            kind = self.pick(("close", "close", "close", "dup2", "closeall"))
+            words = self.propose(kind, p)
+            if words:
+                actions.append(":".join((kind, *words[1:])))
+            if self.random.random() < 0.15:
+                actions.append("life:" + self.pick(LIVES))
+        end = self.end_of(p)
+        if end[2] in ("kill", "return"):
+            end = ("exit", p.name, "exit", "3")
+        return ("fail", p.name, *actions, ":".join((end[0], *end[2:])))
+
     def end(self, p):
+        return self.failure(p) if self.world.defers and self.random.random() < 0.5 else self.end_of(p)
+
+    def end_of(self, p):
         if self.random.random() < 0.5:
             return ("exit", p.name, self.pick(EXITS), self.pick(CODES))
         signal = self.pick(SIGNALS)

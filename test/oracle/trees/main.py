@@ -44,6 +44,8 @@ def rename(steps):
     def words(step):
         if step[0] == "launch":
             return (*map(new, step[:5]), ",".join(map(action, step[5].split(","))))
+        if step[0] == "fail":
+            return ("fail", new(step[1]), *(":".join(map(new, part.split(":"))) for part in step[2:]))
         return tuple(map(new, step))
 
     return [words(step) for step in steps]

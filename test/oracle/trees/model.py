@@ -76,6 +76,9 @@ Decisions where the sentences leave a case open, marked in the code by their num
       close, an exit, a stop, abort(3), an exec that closes it. At any other crash the kernel aborts at once: at most what
       was written arrives. The same holds where the kernel's rule for unread data makes the RST, and where D6 to D19 take
       both endings.
+  D23 Under defer-close the last close by the one holder of a connection is none if the process ends before it waits for
+      anything: it ends then, by the event of the process. While others are holders too a close is one at once, as it is when it
+      is the crash of a service (D20). Every step but `fail` shows that the process goes on before it is over.
 """
 
 CLEAN_EXITS = {0, 129, 130, 143}
@@ -98,12 +101,16 @@ POLICIES = {
     "abort-on-crash": _policy(crash="flush-rst", exit_error="flush-rst"),
     # Here a failing fork child tells whose the connection is; under the preset it ends as without the shim.
     "abort-on-crash,session-error=flush-rst": _policy(crash="flush-rst", exit_error="flush-rst", session_error="flush-rst"),
+    "abort-on-crash,defer-close": _policy(crash="flush-rst", exit_error="flush-rst"),
+    "abort-on-crash,session-error=flush-rst,defer-close": _policy(crash="flush-rst", exit_error="flush-rst",
+                                                                   session_error="flush-rst"),
     "abort-on-unread-data": _policy(unread="flush-rst"),
     "abort-unless-shutdown": dict.fromkeys(EVENTS, "flush-rst"),
     "always-fin": dict.fromkeys(EVENTS, "fin"),  # `linger` ends for the peer as `fin` does
 }
 
 LISTENER, LAST_TREE = 890, 889
+DEFERRED = 1000  # numbers from here on stand for closes that are deferred
 MOST_WRITTEN = 1000000  # bytes on one connection: the kernel must take them though the peer reads nothing
 PROGRAMS = ("shim", "script", "static", "scrub", "replace")
 LOADS_US = {"shim", "script"}
@@ -186,6 +193,9 @@ class World:
 
     def __init__(self, policy):
         self.policy = POLICIES[policy] if policy else None
+        self.defers = policy is not None and "defer-close" in policy
+        self.failing = False     # a step `fail` is under way
+        self.given_up = []       # connections that were closed in this step
         self.processes = {"p0": Process("p0")}
         self.connections = {}
         self.mail = []           # connections in messages, oldest first
@@ -339,7 +349,7 @@ class World:
         if name:
             p.names[name] = number
 
-    def drop(self, p, numbers, event="close"):
+    def drop(self, p, numbers):
         """Closes descriptors of a living process."""
         gone = [p.fds.pop(n) for n in numbers]
         p.cloexec -= set(numbers)
@@ -347,13 +357,24 @@ class World:
         p.names = {name: n for name, n in p.names.items() if n not in numbers}
         for c in dict.fromkeys(gone):
             if c and not p.has(c):
-                self.leave(c, p, event)
+                self.gives_up(p, c)
+
+    def gives_up(self, p, c):
+        """p has closed its last descriptor of c."""
+        killed = any(q.parent == p.name and not q.reaped for q, _ in c.killed)           # D20
+        if self.failing and self.defers and p.sees and c.chain == [p.name] and not c.shut and not killed:
+            p.fds[max([DEFERRED, *p.fds]) + 1] = c                            # D23
+        else:
+            self.leave(c, p, "close")
+            self.given_up.append(c)
 
     def die(self, p, event, status, caught=True, waits=True):
         for c in p.connections():
             if event in ("crash", "stop") and p.name in c.chain and p.name in c.by_exec:
                 c.killed.append((p, event))                             # D20
             self.leave(c, p, event, caught, waits)
+        for c in self.given_up:
+            c.delivers &= waits                                         # D22: what is kept dies with the process
         p.alive, p.status, p.killed = False, status, event in ("crash", "stop")
         for child in p.children:
             self.processes[child].parent = None
@@ -375,6 +396,7 @@ class World:
     def do(self, step):
         """Carries out one step. False, with nothing changed, if it makes no sense here (a shrunk tree)."""
         self.command = self.expect = self.ready = self.dead = self.signal = None
+        self.given_up = []
         if step[0] == "send-by-peer":
             return self.send_by_peer(*step[1:])
         p = self.processes.get(step[1])
@@ -473,7 +495,7 @@ class World:
         p.names = {known: n for known, n in p.names.items() if n != number}
         self.install(p, number, c, name, how == "cloexec", p.names[fd])
         if old and not p.has(old):
-            self.leave(old, p, "close")
+            self.gives_up(p, old)
         self.count()
 
     def do_close(self, p, fd, how):
@@ -490,7 +512,7 @@ class World:
     def do_closeall(self, p, how):
         self.tell(p, "closeall", how)
         self.expect = 0
-        numbers = [n for n in p.fds if n >= 3]
+        numbers = [n for n in p.fds if 3 <= n < DEFERRED]
         if how == "loop":
             numbers = [n for n in numbers if n < 256]
         if how == "cloexec":
@@ -645,6 +667,25 @@ class World:
         code = int(code)
         self.tell(p, "exit", how, code)
         self.die(p, "exit" if code in CLEAN_EXITS else "exit-error", code << 8)
+
+    def do_life(self, p, how):
+        """Only while it fails: it waits for something."""
+        self.tell(p, "life", how)
+        for number in [n for n in p.fds if n >= DEFERRED]:
+            self.leave(p.fds.pop(number), p, "close")
+        self.count()
+
+    def do_fail(self, p, *actions):
+        """Closes by the words of the steps above, with ":" between, and an end. What makes no sense is left out."""
+        words = []
+        self.failing = True
+        for action in actions:
+            kind, *rest = action.split(":")
+            if kind in ("close", "closeall", "dup2", "life", "exit", "die") and getattr(self, "do_" + kind)(p, *rest) is not False:
+                words.append(self.command[1].replace(" ", ":"))
+        self.failing = False
+        self.tell(p, "fail", *words)
+        self.expect, self.ready = False, None
 
     def do_die(self, p, how, signal):
         """how: raise (by itself), kill (by the driver), abort, trap (a real fault)."""
