@@ -35,6 +35,33 @@ script() {
     server_ended exit 0
 }
 
+@test "nor does one whose other holder nobody knows of" {
+    cat >helper.py <<'END'
+import os, socket, time
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+first, _ = listener.accept()
+print("accepted", flush=True)
+second, _ = listener.accept()
+if os.fork() == 0:
+    second.close()
+    time.sleep(0.4)
+    first.sendall(b"Hello.")
+    os._exit(0)
+first.close()
+end = time.monotonic() + 0.3
+while time.monotonic() < end:
+    pass
+os.wait()
+os._exit(3)
+END
+    script helper
+    peer=first connect_peer
+    said helper accepted
+    peer=second connect_peer
+    peer=first peer_saw fin 6
+}
+
 @test "a change of the user does not wait for the thread that idles" {
     cat >user.py <<'END'
 import os, socket, time
@@ -104,7 +131,7 @@ END
     assert_output "5000 fin, 0 rst, 0 other"
 }
 
-@test "of 500 closes before a failing exit a quarter of RLIMIT_NOFILE is not believed" {
+@test "of 500 closes before a failing exit as many are not believed as a quarter of RLIMIT_NOFILE" {
     cat >many.py <<'END'
 import os, socket
 listener = socket.create_server(("127.0.0.1", 0), backlog=1000)

@@ -573,7 +573,7 @@ static long do_trap(void)
     __builtin_trap();
 }
 
-/* life poll|select|sleep|signal|vfork: something that shows, while it fails, that it goes on for now */
+/* life poll|select|sleep|signal|vfork|spawn: something that shows, while it fails, that it goes on for now */
 static long do_life(void)
 {
     const struct timespec none = {0};
@@ -589,6 +589,8 @@ static long do_life(void)
         return nanosleep(&none, NULL);
     if (is(1, "signal"))
         return sigtimedwait(&usr1, NULL, &none) < 0 && errno == EAGAIN ? 0 : -1;
+    if (is(1, "spawn"))
+        return -posix_spawn(&(pid_t){0}, "/bin/true", NULL, NULL, no_arguments, (char *[]){NULL});
     pid_t pid = vfork(); /* NOLINT: what is tested */
     if (pid == 0)
         _exit(0);

@@ -9,7 +9,7 @@ EXECS = ("execve", "execv", "execvp", "execvpe", "execle", "execl", "execlp", "f
 PROGRAMS = ("shim", "shim", "shim", "script", "static", "scrub", "replace")
 SIGNALS = ("TERM", "INT", "HUP", "SEGV", "USR1", "KILL", "KILL", "KILL", "ABRT")
 EXITS = ("exit", "_exit", "return", "_Exit", "quick_exit", "syscall")
-LIVES = ("poll", "select", "sleep", "signal", "vfork")
+LIVES = ("poll", "select", "sleep", "signal", "vfork", "spawn")
 CODES = ("0", "0", "0", "3", "3", "1", "143")
 MOST_PROCESSES, MOST_CONNECTIONS = 6, 5
 
