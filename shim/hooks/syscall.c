@@ -5,6 +5,7 @@
 #include "hooks/messages.h"
 #include "hooks/option.h"
 #include "hooks/single_thread.h"
+#include "hooks/wait_number.h"
 #include "judge/birth.h"
 #include "judge/deferred.h"
 #include "libc.h"
@@ -266,5 +267,6 @@ HOOK long syscall(long number, ...)
     for (int i = 0; i < ARGUMENTS; i++)
         a[i] = va_arg(more, long);
     va_end(more);
+    wait_by_number(number, a);
     return process_call(number, a);
 }

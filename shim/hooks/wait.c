@@ -8,30 +8,30 @@
 
 HOOK pid_t wait(int *status)
 {
-    deferred_goes_on();
+    deferred_before_child();
     return real(wait)(status);
 }
 
 HOOK pid_t waitpid(pid_t child, int *status, int options)
 {
-    deferred_goes_on();
+    deferred_before_child();
     return real(waitpid)(child, status, options);
 }
 
 HOOK pid_t wait3(int *status, int options, struct rusage *usage)
 {
-    deferred_goes_on();
+    deferred_before_child();
     return real(wait3)(status, options, usage);
 }
 
 HOOK pid_t wait4(pid_t child, int *status, int options, struct rusage *usage)
 {
-    deferred_goes_on();
+    deferred_before_child();
     return real(wait4)(child, status, options, usage);
 }
 
 HOOK int waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-    deferred_goes_on();
+    deferred_before_child();
     return real(waitid)(type, id, info, options);
 }

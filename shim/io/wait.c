@@ -1,6 +1,7 @@
 /*
  * Calls that wait for something. Before each of them the program shows that it goes on: what this thread has closed is
- * closed (judge/deferred.h). sem_trywait(3), a read from a file and their like wait for nothing, and show nothing.
+ * closed (judge/deferred.h). sem_trywait(3), a semaphore that is free, a read from a file and their like wait for nothing,
+ * and show nothing.
  */
 #include "../libc.h"
 #include "judge/deferred.h"
@@ -36,13 +37,19 @@ __attribute__((constructor)) static void start(void)
     libc_resolve();
 }
 
-/* The hook NAME, which waits at FD. PARAMETERS and ARGUMENTS are lists in parentheses. */
+/* The hook NAME, which waits at FD; HOOK_TAKE: at a semaphore. PARAMETERS and ARGUMENTS are lists in parentheses. */
 /* clang-format off */
 /* NOLINTBEGIN(bugprone-macro-parentheses): the lists have them already. */
 #define HOOK_WAIT(type, name, fd, parameters, arguments)                                                     \
     HOOK type name parameters                                                                                \
     {                                                                                                        \
         goes_on(fd);                                                                                         \
+        return real(name) arguments;                                                                         \
+    }
+#define HOOK_TAKE(name, parameters, arguments)                                                               \
+    HOOK int name parameters                                                                                 \
+    {                                                                                                        \
+        goes_on_at(semaphore);                                                                               \
         return real(name) arguments;                                                                         \
     }
 /* NOLINTEND(bugprone-macro-parentheses) */
@@ -105,12 +112,6 @@ HOOK_WAIT(int, system, NONE, (const char *command), (command))
 HOOK_WAIT(FILE *, popen, NONE, (const char *command, const char *mode), (command, mode))
 HOOK_WAIT(int, pclose, NONE, (FILE *stream), (stream))
 
-HOOK_WAIT(int, pthread_join, NONE, (pthread_t thread, void **result), (thread, result))
-HOOK_WAIT(int, pthread_timedjoin_np, NONE, (pthread_t thread, void **result, const struct timespec *end),
-          (thread, result, end))
-HOOK_WAIT(int, pthread_clockjoin_np, NONE,
-          (pthread_t thread, void **result, clockid_t clock, const struct timespec *end), (thread, result, clock, end))
-HOOK_WAIT(int, thrd_join, NONE, (thrd_t thread, int *result), (thread, result))
 HOOK_WAIT(int, pthread_cond_wait, NONE, (pthread_cond_t *condition, pthread_mutex_t *mutex), (condition, mutex))
 HOOK_WAIT(int, pthread_cond_timedwait, NONE,
           (pthread_cond_t *condition, pthread_mutex_t *mutex, const struct timespec *end), (condition, mutex, end))

@@ -66,8 +66,19 @@ static bool is_candidate(int fd, const struct connection *connection)
            !verdict_fin_is_out(fd, connection) && !others_decide(fd, connection);
 }
 
+static void carry_out(enum deferred_by whose)
+{
+    if (!defer_has(whose) || !process_enter())
+        return;
+    KEEP_ERRNO;
+    for (int fd = 0; (fd = defer_next(fd, whose)) >= 0; fd++)
+        deferred_give_up(fd);
+}
+
+/* What is settled, and whose thread never comes by a hook again, the next close of any thread takes along. */
 void deferred_close(int fd, size_t buffered)
 {
+    carry_out(DEFERRED_SETTLED);
     if (config.defers || runtime_is_dying()) {
         KEEP_ERRNO;
         struct connection *connection = table_find(fd);
@@ -95,15 +106,6 @@ void deferred_give_up(int fd)
     defer_close(fd);
 }
 
-static void carry_out(enum deferred_by whose)
-{
-    if (!defer_has(whose) || !process_enter())
-        return;
-    KEEP_ERRNO;
-    for (int fd = 0; (fd = defer_next(fd, whose)) >= 0; fd++)
-        deferred_give_up(fd);
-}
-
 void deferred_end(void)
 {
     carry_out(DEFERRED_BY_ANY);
@@ -112,6 +114,12 @@ void deferred_end(void)
 void deferred_goes_on(void)
 {
     carry_out(DEFERRED_BY_ME);
+}
+
+void deferred_before_child(void)
+{
+    carry_out(DEFERRED_BY_ME);
+    carry_out(DEFERRED_UNTIMED);
 }
 
 /* What is deferred has waited for the least good reason. */

@@ -29,6 +29,9 @@ void deferred_close_range(unsigned first, unsigned last);
 /* The calling thread goes on: what it has closed is closed. Some loads if there is nothing. */
 void deferred_goes_on(void);
 
+/* The same before it waits for a child, which may have the other end: what a dying interpreter has closed is closed too. */
+void deferred_before_child(void);
+
 /* Carries out all, whoever has closed it. One load if there is none. */
 void deferred_end(void);
 

@@ -115,12 +115,34 @@ int defer_begin(int fd, struct connection *connection, bool timed)
 
 bool defer_has(enum deferred_by whose)
 {
-    return slots.deferred > 0 && (whose == DEFERRED_BY_ANY || me.highest > 0 || slots.settled > 0);
+    switch (whose) {
+    case DEFERRED_BY_ME:
+        return slots.deferred > 0 && (me.highest > 0 || slots.settled > 0);
+    case DEFERRED_SETTLED:
+        return slots.settled > 0;
+    case DEFERRED_UNTIMED:
+        return slots.deferred > slots.timed + slots.settled;
+    default:
+        return slots.deferred > 0;
+    }
 }
 
-static bool is_mine(const struct slot *slot)
+static bool is_one(const struct slot *slot, enum deferred_by whose)
 {
-    return slot->state == SLOT_SETTLED || slot->deferred.closer == me.number;
+    const uint32_t state = slot->state;
+    const bool settled = state == SLOT_SETTLED;
+    if (state != SLOT_DEFERRED && !settled)
+        return false;
+    switch (whose) {
+    case DEFERRED_BY_ME:
+        return settled || (slot->deferred.timed && slot->deferred.closer == me.number);
+    case DEFERRED_SETTLED:
+        return settled;
+    case DEFERRED_UNTIMED:
+        return !slot->deferred.timed;
+    default:
+        return true;
+    }
 }
 
 /* Nothing of mine is left, but what a signal handler may have deferred since the scan began. */
@@ -145,12 +167,9 @@ int defer_next(int from, enum deferred_by whose)
         from = from < me.lowest ? me.lowest : from;
         last = (unsigned)me.highest;
     }
-    for (int fd = from; (fd = slots_next((unsigned)fd, last)) >= 0; fd++) {
-        const struct slot *slot = slots_at(fd);
-        const uint32_t state = slot->state;
-        if ((state == SLOT_DEFERRED || state == SLOT_SETTLED) && (whose == DEFERRED_BY_ANY || is_mine(slot)))
+    for (int fd = from; (fd = slots_next((unsigned)fd, last)) >= 0; fd++)
+        if (is_one(slots_at(fd), whose))
             return fd;
-    }
     if (whose == DEFERRED_BY_ME)
         forget_places();
     return -1;

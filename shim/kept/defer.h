@@ -29,7 +29,9 @@ int defer_begin(int fd, struct connection *connection, bool timed);
 
 enum deferred_by {
     DEFERRED_BY_ANY,
-    DEFERRED_BY_ME, /* the calling thread, and what is settled */
+    DEFERRED_BY_ME,   /* those that the calling thread has deferred for a time, and what is settled */
+    DEFERRED_SETTLED, /* what is settled */
+    DEFERRED_UNTIMED, /* those that are not timed */
 };
 
 /* Is there any? Some loads. */

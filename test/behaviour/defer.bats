@@ -18,9 +18,9 @@ deferring() {
     with_io serve "$@"
 }
 
-# ends_as ENDING OPERATION...: after a written answer these end the connection so.
+# ends_as ENDING OPERATION...: after a written answer these end the connection so. The time is never what decides.
 ends_as() {
-    deferring accept write:Hello. "${@:2}"
+    deferring TRUEFIN_DEFER_TIME=1min accept write:Hello. "${@:2}"
     peer_sees "$1" 6
     rows=$((rows + 1))
 }
@@ -83,6 +83,53 @@ ends_as() {
     ends_as fin thread{ close } exit:3
     ends_as fin thread{ close pthread_exit } exit:3
     assert_equal "$rows" 2
+}
+
+@test "a wait by syscall(2) shows it too" {
+    local rows=0 call
+    for call in futex epoll_pwait ppoll pselect6 nanosleep read; do
+        ends_as fin close "syscall_wait:$call" exit:3
+    done
+    ends_as rst close syscall_wait:futex_wake exit:3
+    assert_equal "$rows" 7
+}
+
+@test "a semaphore that is free is nothing to wait for, nor is a thread's end" {
+    local rows=0
+    ends_as fin close semaphore:0 exit:3
+    ends_as rst close semaphore:1 exit:3
+    ends_as rst close thread{ nothing } exit:3
+    assert_equal "$rows" 3
+}
+
+@test "CPython's and Tcl's own waits as they end show nothing: their status decides" {
+    local way language
+    for language in 'python3 server.py' 'tclsh server.tcl'; do
+        for way in exit-3 exception exit-0; do
+            with_io launch interpreter -p "$DEFER" "${language% *}" "$SOURCE_DIR/test/oracle/runtimes/${language#* }" "$way"
+            find_port interpreter
+            [[ $way == exit-0 ]] && peer_sees fin 6 || peer_sees rst 6
+        done
+    done
+}
+
+# sockets: how many descriptors of the server are sockets.
+sockets() {
+    find "/proc/$(pid_of server)/fd" -lname 'socket:*' | wc -l
+}
+
+has_sockets() {
+    assert_equal "$(sockets)" "$1"
+}
+
+@test "what a thread that shows nothing has closed is given back at the next close of any" {
+    deferring TRUEFIN_DEFER_TIME=1ms accept swap accept close compute:200 swap close say:closed compute:20000
+    peer=one connect_peer
+    peer=two connect_peer
+    peer=one peer_saw fin 0
+    peer=two peer_saw fin 0
+    server_said closed
+    wait_until has_sockets 2
 }
 
 @test "a read from a file shows nothing, one from a pipe does" {

@@ -19,17 +19,20 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -469,6 +472,43 @@ static void syscall_dup3(const char *arg)
 static void syscall_sendto(const char *arg)
 {
     must((int)syscall(SYS_sendto, connection, arg, strlen(arg), MSG_NOSIGNAL, NULL, 0), "sendto");
+}
+
+/* A system call that waits, by its number, for a hundredth of a second at most; WAKE, which waits for nothing. */
+static void syscall_wait(const char *arg)
+{
+    struct timespec tick = {.tv_nsec = 10000000};
+    int word = 0;
+    char byte;
+    int ends[2];
+    must(pipe(ends), "pipe");
+    const int set = must(epoll_create1(0), "epoll_create1");
+    if (strcmp(arg, "futex") == 0)
+        syscall(SYS_futex, &word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 0, &tick);
+    else if (strcmp(arg, "futex_wake") == 0)
+        syscall(SYS_futex, &word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
+    else if (strcmp(arg, "epoll_pwait") == 0)
+        syscall(SYS_epoll_pwait, set, &(struct epoll_event){0}, 1, 10, NULL);
+    else if (strcmp(arg, "ppoll") == 0)
+        syscall(SYS_ppoll, NULL, 0, &tick, NULL);
+    else if (strcmp(arg, "pselect6") == 0)
+        syscall(SYS_pselect6, 0, NULL, NULL, NULL, &tick, NULL);
+    else if (strcmp(arg, "nanosleep") == 0)
+        syscall(SYS_nanosleep, &tick, NULL);
+    else if (strcmp(arg, "read") == 0 && write(ends[1], "", 1) == 1)
+        syscall(SYS_read, ends[0], &byte, 1);
+    else
+        must(-1, "syscall_wait");
+}
+
+/* One that has the value N; a thousandth of a second at most. */
+static void wait_semaphore(const char *arg)
+{
+    sem_t semaphore;
+    struct timespec end;
+    must(sem_init(&semaphore, 0, (unsigned)number(arg)), "sem_init");
+    clock_gettime(CLOCK_REALTIME, &end);
+    sem_timedwait(&semaphore, &end);
 }
 
 /* Opens and closes a file N times. */
@@ -1036,6 +1076,8 @@ static const struct operation {
     {"syscall_close_range", syscall_close_range},
     {"syscall_dup3", syscall_dup3},
     {"syscall_sendto", syscall_sendto},
+    {"syscall_wait", syscall_wait},
+    {"semaphore", wait_semaphore},
     {"files", files},
     {"close_bad", close_bad},
     {"lowest", lowest},
