@@ -10,9 +10,9 @@ import tempfile
 import table
 from measure import cell
 from runtimes import HERE, RUNTIMES
-from ways import GENERATIONS, POLICIES, SESSION_POLICY, WAYS, policies_of
+from ways import DEFER_POLICY, GENERATIONS, POLICIES, SESSION_POLICY, WAYS, policies_of
 
-QUICK_POLICIES = ["none", "abort-on-crash", SESSION_POLICY]
+QUICK_POLICIES = ["none", "abort-on-crash", SESSION_POLICY, DEFER_POLICY]
 
 
 def arguments():

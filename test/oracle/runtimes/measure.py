@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from ways import NO_POLICY, SIGNALS
+from ways import DEFER_POLICY, NO_POLICY, SIGNALS
 
 MEMORY = 160 << 20  # bytes: what a process may have before the kernel kills it
 STARTS = 30         # seconds that a runtime may take to listen
@@ -88,13 +88,19 @@ class Server:
         self.process.wait()
 
 
+def beside(library):
+    """libtruefin-io.so, with the hooks on waits."""
+    return library.removesuffix(".so") + "-io.so"
+
+
 def command_line(runtime, policy, way, tools, directory, cgroup):
     """The whole command for a cell."""
     command, environment = runtime.command(way), []
     if policy != NO_POLICY and runtime.watched:
         command = [tools.truefin, "run", "--watch", "-p", policy, "--", *command]
     elif policy != NO_POLICY:
-        environment = ["LD_PRELOAD=" + tools.library, "TRUEFIN_POLICY=" + policy]
+        libraries = [tools.library] + ([beside(tools.library)] if policy == DEFER_POLICY else [])
+        environment = ["LD_PRELOAD=" + ":".join(libraries), "TRUEFIN_POLICY=" + policy]
     # What goes there and sets the limit is not under the library.
     command = runtime.system.command(command, directory, environment)
     if way == "oom":

@@ -4,7 +4,7 @@ import fnmatch
 import html
 import os
 
-from ways import GENERATIONS, NO_POLICY, POLICIES, WAYS, policies_of, promise
+from ways import DEFER_POLICY, GENERATIONS, NO_POLICY, POLICIES, WAYS, policies_of, promise
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MEASURED = os.path.join(HERE, "measured.txt")
@@ -196,8 +196,8 @@ def panel(policy, runtimes, cells, left, top):
 def as_picture(versions, cells):
     runtimes = list(dict.fromkeys(name for name, _ in versions))
     wide, high = LEFT + len(WAYS) * CELL + 20, TOP + len(runtimes) * ROW + 14
-    shown = [NO_POLICY, "abort-on-crash", "abort-unless-shutdown", "always-fin"]
-    legend = high * 2 + 10
+    shown = [NO_POLICY, "abort-on-crash", DEFER_POLICY, "abort-unless-shutdown", "always-fin"]
+    legend = high * 3 + 10
     yield '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">' % (
         wide * 2, legend + 70, wide * 2, legend + 70)
     yield ("<style>text{font-family:Helvetica,Arial,sans-serif;fill:#333}.title{font-size:15px;font-weight:bold}"

@@ -22,7 +22,9 @@ GENERATIONS = ["Debian 12", "current"]
 
 NO_POLICY = "none"
 SESSION_POLICY = "abort-on-crash, session-error=flush-rst"
-POLICIES = [NO_POLICY, "abort-on-crash", SESSION_POLICY, "abort-on-unread-data", "abort-unless-shutdown", "always-fin"]
+DEFER_POLICY = "abort-on-crash, defer-close"
+POLICIES = [NO_POLICY, "abort-on-crash", SESSION_POLICY, DEFER_POLICY, "abort-on-unread-data", "abort-unless-shutdown",
+            "always-fin"]
 
 ORDERLY = ("close", "drop", "exit-0", "term", "int")
 
@@ -39,6 +41,6 @@ def promise(policy, runtime, way):
     """"fin" or "rst"."""
     if policy == "abort-unless-shutdown":
         return "rst"
-    if policy == "abort-on-crash" and way in SESSIONS.get(runtime, ()):
+    if policy in ("abort-on-crash", DEFER_POLICY) and way in SESSIONS.get(runtime, ()):
         return "fin"
-    return "rst" if policy in ("abort-on-crash", SESSION_POLICY) and way not in ORDERLY else "fin"
+    return "rst" if policy in ("abort-on-crash", SESSION_POLICY, DEFER_POLICY) and way not in ORDERLY else "fin"
