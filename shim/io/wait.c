@@ -12,6 +12,8 @@
 #include <time.h>
 
 #pragma weak truefin_goes_on
+#pragma weak truefin_has_closed
+#pragma weak truefin_had_events
 
 /* A wait for no descriptor, and no wait. */
 enum { NONE = -1, NO_WAIT = -2 };
@@ -52,6 +54,20 @@ __attribute__((constructor)) static void start(void)
         goes_on_at(semaphore);                                                                               \
         return real(name) arguments;                                                                         \
     }
+/* One with TIME for an epoll set: AT_ONCE are the arguments with which it returns at once. */
+#define HOOK_LOOP(name, parameters, time, at_once, arguments)                                                \
+    HOOK int name parameters                                                                                 \
+    {                                                                                                        \
+        if (!truefin_has_closed || !truefin_has_closed())                                                    \
+            return real(name) arguments;                                                                     \
+        const int had = real(name) at_once;                                                                  \
+        if (had > 0)                                                                                         \
+            truefin_had_events(had);                                                                         \
+        if (had != 0 || (time))                                                                              \
+            return had;                                                                                      \
+        goes_on(NONE);                                                                                       \
+        return real(name) arguments;                                                                         \
+    }
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 HOOK_WAIT(int, accept, NONE, (int fd, struct sockaddr *address, socklen_t *size), (fd, address, size))
@@ -73,12 +89,13 @@ HOOK_WAIT(int, select, NONE, (int count, fd_set *in, fd_set *out, fd_set *error,
 HOOK_WAIT(int, pselect, NONE,
           (int count, fd_set *in, fd_set *out, fd_set *error, const struct timespec *time, const sigset_t *mask),
           (count, in, out, error, time, mask))
-HOOK_WAIT(int, epoll_wait, NONE, (int set, struct epoll_event *events, int count, int time), (set, events, count, time))
-HOOK_WAIT(int, epoll_pwait, NONE, (int set, struct epoll_event *events, int count, int time, const sigset_t *mask),
-          (set, events, count, time, mask))
-
-HOOK_WAIT(int, epoll_pwait2, NONE,
+HOOK_LOOP(epoll_wait, (int set, struct epoll_event *events, int count, int time), time == 0, (set, events, count, 0),
+          (set, events, count, time))
+HOOK_LOOP(epoll_pwait, (int set, struct epoll_event *events, int count, int time, const sigset_t *mask), time == 0,
+          (set, events, count, 0, mask), (set, events, count, time, mask))
+HOOK_LOOP(epoll_pwait2,
           (int set, struct epoll_event *events, int count, const struct timespec *time, const sigset_t *mask),
+          time && time->tv_sec == 0 && time->tv_nsec == 0, (set, events, count, &(struct timespec){0}, mask),
           (set, events, count, time, mask))
 
 HOOK_WAIT(ssize_t, read, fd, (int fd, void *data, size_t size), (fd, data, size))

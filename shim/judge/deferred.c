@@ -139,8 +139,25 @@ static bool is_file(int fd)
     return fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
+/* That the thread has had one event since it closed something. */
+static __thread bool had_one __attribute__((tls_model("initial-exec")));
+
 HOOK void truefin_goes_on(int fd)
 {
-    if (defer_has(DEFERRED_BY_ME) && !is_file(fd))
+    if (!defer_has(DEFERRED_BY_ME) || is_file(fd))
+        return;
+    had_one = false;
+    deferred_goes_on();
+}
+
+HOOK bool truefin_has_closed(void)
+{
+    return defer_has(DEFERRED_BY_ME);
+}
+
+HOOK void truefin_had_events(int count)
+{
+    if (count > 1 || had_one)
         deferred_goes_on();
+    had_one = !had_one && count == 1;
 }

@@ -50,4 +50,12 @@ bool deferred_gives_room(int result);
  */
 void truefin_goes_on(int fd);
 
+/*
+ * The same for an event loop. It may come back to its set once more as it ends, for the event by which it wakes itself. So
+ * there must be nothing to be had at once (truefin_goes_on()), or more than one event, or the second time one.
+ * truefin_has_closed(): has this thread something deferred?
+ */
+bool truefin_has_closed(void);
+void truefin_had_events(int count);
+
 #endif

@@ -122,6 +122,42 @@ has_sockets() {
     assert_equal "$(sockets)" "$1"
 }
 
+# loop_ends_as ENDING STEPS: after its close an event loop makes these steps: 1 and 2 wake itself, so often; p and w look
+# at its set, at once and for a hundredth of a second.
+loop_ends_as() {
+    with_io launch loop -p "$DEFER" TRUEFIN_DEFER_TIME=1min python3 -c '
+import os, select, socket, sys
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+ends = [os.pipe() for _ in range(2)]
+loop = select.epoll()
+for end, _ in ends:
+    loop.register(end, select.EPOLLIN | select.EPOLLET)
+connection, _ = listener.accept()
+connection.sendall(b"Hello.")
+connection.close()
+for step in sys.argv[1]:
+    if step in "12":
+        for _, end in ends[:int(step)]:
+            os.write(end, b"x")
+    else:
+        loop.poll(0 if step == "p" else 0.01)
+os._exit(3)' "$2"
+    find_port loop
+    peer_sees "$1" 6
+}
+
+@test "an event loop goes on when it waits, or has had an event twice, or more than one" {
+    loop_ends_as fin w
+    loop_ends_as rst 1w
+    loop_ends_as fin 1ww
+    loop_ends_as fin 1w1w
+    loop_ends_as fin 2w
+    loop_ends_as rst p
+    loop_ends_as rst 1p
+    loop_ends_as fin 1p1p
+}
+
 @test "what a thread that shows nothing has closed is given back at the next close of any" {
     deferring TRUEFIN_DEFER_TIME=1ms accept swap accept close compute:200 swap close say:closed compute:20000
     peer=one connect_peer
