@@ -6,6 +6,7 @@
 #include "hooks/signals.h"
 #include "judge/absence.h"
 #include "judge/birth.h"
+#include "judge/deferred.h"
 #include "keep_errno.h"
 #include "kept/keep.h"
 #include "process/holder.h"
@@ -41,16 +42,18 @@ static void adopt_inherited(void)
 }
 
 /* Without signs of life each close would wait for its time to run out. */
-static void check_options(void)
+static void start_options(void)
 {
     const bool refuses = policy_has_option(config.policy, OPTION_REFUSE_WRITE);
-    if ((!refuses && !config.defers) || dlsym(RTLD_DEFAULT, "truefin_io"))
-        return;
-    if (refuses)
-        record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
+    if ((refuses || config.defers) && !dlsym(RTLD_DEFAULT, "truefin_io")) {
+        if (refuses)
+            record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
+        if (config.defers)
+            record_note("defer-close has no effect: libtruefin-io.so is not loaded");
+        config.defers = false;
+    }
     if (config.defers)
-        record_note("defer-close has no effect: libtruefin-io.so is not loaded");
-    config.defers = false;
+        deferred_start();
 }
 
 /* Inert, we end nothing: what a process above us armed must not reach the program so. */
@@ -68,7 +71,7 @@ __attribute__((constructor)) static void start(void)
         death_watch();
         adopt_inherited();
         absence_begin();
-        check_options();
+        start_options();
     } else {
         for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
             socket_release(fd, false);

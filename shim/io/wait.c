@@ -144,21 +144,6 @@ HOOK_WAIT(int, sem_timedwait, wait_for(semaphore), (sem_t *semaphore, const stru
 HOOK_WAIT(int, sem_clockwait, wait_for(semaphore), (sem_t *semaphore, clockid_t clock, const struct timespec *end),
           (semaphore, clock, end))
 
-/* They do not wait, but end the thread, which says the same. */
-HOOK void pthread_exit(void *result)
-{
-    goes_on(NONE);
-    real(pthread_exit)(result);
-    __builtin_unreachable();
-}
-
-HOOK void thrd_exit(int result)
-{
-    goes_on(NONE);
-    real(thrd_exit)(result);
-    __builtin_unreachable();
-}
-
 HOOK_WAIT(int, sigwait, NONE, (const sigset_t *set, int *number), (set, number))
 HOOK_WAIT(int, sigwaitinfo, NONE, (const sigset_t *set, siginfo_t *info), (set, info))
 HOOK_WAIT(int, sigtimedwait, NONE, (const sigset_t *set, siginfo_t *info, const struct timespec *time), (set, info, time))

@@ -13,6 +13,7 @@
 #include "process/process.h"
 
 #include <limits.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 /* May the status of the process give another ending than this close? Whoever was asked to stop, stops. */
@@ -75,6 +76,31 @@ static void carry_out(enum deferred_by whose)
         deferred_give_up(fd);
 }
 
+/*
+ * The value of a thread that has deferred something: at the thread's end, however it ends, the C library calls for it. A
+ * value of one of the first 32 keys is stored without an allocation (glibc), so a close in a signal handler may do it.
+ */
+static pthread_key_t thread_key;
+static bool has_key;
+
+static void thread_ends(void *value)
+{
+    (void)value;
+    deferred_goes_on();
+}
+
+void deferred_start(void)
+{
+    enum { PLAIN_KEYS = 32 };
+    has_key = pthread_key_create(&thread_key, thread_ends) == 0 && thread_key < PLAIN_KEYS;
+}
+
+static void begin(int fd, struct connection *connection, enum way way)
+{
+    if (defer_begin(fd, connection, way == UNTIL_LIFE) >= 0 && way == UNTIL_LIFE && has_key)
+        pthread_setspecific(thread_key, &thread_key);
+}
+
 /* What is settled, and whose thread never comes by a hook again, the next close of any thread takes along. */
 void deferred_close(int fd, size_t buffered)
 {
@@ -84,7 +110,7 @@ void deferred_close(int fd, size_t buffered)
         struct connection *connection = table_find(fd);
         const enum way way = is_candidate(fd, connection) ? way_of(fd, connection, buffered) : NOW;
         if (way != NOW)
-            defer_begin(fd, connection, way == UNTIL_LIFE);
+            begin(fd, connection, way);
     }
     verdict_close(fd, buffered);
 }

@@ -20,6 +20,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* At the start, if any close of any connection is to be deferred. */
+void deferred_start(void);
+
 /* FD is about to be closed: verdict_close(), or that later. The caller goes on to its real close either way. */
 void deferred_close(int fd, size_t buffered);
 

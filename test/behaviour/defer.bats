@@ -67,22 +67,17 @@ ends_as() {
     ends_as fin close system:true exit:3
     ends_as fin block:USR1 close kill_self:USR1 sigwait:USR1 exit:3
     ends_as fin close fork{ exit:0 } wait exit:3
+    ends_as fin thread{ close } exit:3
+    ends_as fin thread{ close pthread_exit } exit:3
+    ends_as fin thread{ close cancel } exit:3
     ends_as fin close "exec:$PROGRAMS/server exit:3"
     ends_as fin close fork{ exit:3 } pause
     ends_as fin close daemon:0 exit:3
-    assert_equal "$rows" 6
+    assert_equal "$rows" 9
     deferring accept write:Hello. close accept exit:3
     peer_sees fin 6
     peer=other connect_peer
     server_ended exit 3
-}
-
-@test "the end of a thread shows that the program goes on" {
-    not_under thread 'its own pthread_create passes ours'
-    local rows=0
-    ends_as fin thread{ close } exit:3
-    ends_as fin thread{ close pthread_exit } exit:3
-    assert_equal "$rows" 2
 }
 
 @test "a wait by syscall(2) shows it too" {

@@ -680,6 +680,13 @@ static void close_connection(void)
     close(connection);
 }
 
+static void cancel(const char *arg)
+{
+    (void)arg;
+    pthread_cancel(pthread_self());
+    pthread_testcancel();
+}
+
 static void atexit_close(const char *arg)
 {
     (void)arg;
@@ -1098,6 +1105,7 @@ static const struct operation {
     {"use_memory", use_memory},
     {"cancel_self", cancel_self},
     {"pthread_exit", do_pthread_exit},
+    {"cancel", cancel},
     {"atexit_close", atexit_close},
     {"atexit_serve", atexit_serve},
     {"die_alone", die_alone},
