@@ -669,7 +669,9 @@ class World:
         self.die(p, "exit" if code in CLEAN_EXITS else "exit-error", code << 8)
 
     def do_life(self, p, how):
-        """Only while it fails: it waits for something."""
+        """Only while it fails: it waits for something. What it has at 0, 1, 2 a program that it starts would take up."""
+        if how == "spawn" and any(p.fds.get(n) for n in (0, 1, 2)):
+            return False
         self.tell(p, "life", how)
         for number in [n for n in p.fds if n >= DEFERRED]:
             self.leave(p.fds.pop(number), p, "close")
