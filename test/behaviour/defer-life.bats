@@ -4,6 +4,9 @@
 
 load ../helpers
 
+# Longer than any test: on a busy machine, too, only what a program does carries its closes out.
+export TRUEFIN_DEFER_TIME=1min
+
 DEFER='abort-on-crash, session-error=flush-rst, defer-close'
 
 # with_io COMMAND...: with both libraries.
@@ -17,9 +20,9 @@ deferring() {
     with_io serve -p "$DEFER" "$@"
 }
 
-# script NAME: runs NAME.py, which serves, with both libraries under $DEFER.
+# script NAME [SETTING]...: runs NAME.py, which serves, with both libraries under $DEFER.
 script() {
-    with_io launch "$1" -p "$DEFER" timeout 20 /usr/bin/python3 "$1.py"
+    with_io launch "$1" -p "$DEFER" "${@:2}" timeout 20 /usr/bin/python3 "$1.py"
     find_port "$1"
 }
 
@@ -55,7 +58,7 @@ while time.monotonic() < end:
 os.wait()
 os._exit(3)
 END
-    script helper
+    script helper TRUEFIN_DEFER_TIME=50ms
     peer=first connect_peer
     said helper accepted
     peer=second connect_peer
@@ -123,7 +126,7 @@ END
 }
 
 @test "16 threads and a signal handler close at once: every end is a FIN, and no descriptor is left" {
-    run -0 with_io shimmed -p "$DEFER" TRUEFIN_LOG="$PWD/log" timeout 60 "$PROGRAMS/closing" 5000
+    run -0 with_io shimmed -p "$DEFER" TRUEFIN_DEFER_TIME=100ms TRUEFIN_LOG="$PWD/log" timeout 60 "$PROGRAMS/closing" 5000
     assert_output "5000 fin, 0 rst, 0 other, 1 sockets"
     run cat log
     assert_output ""
@@ -156,6 +159,29 @@ END
     assert_output 255
     run -0 cat log
     assert_output --partial 'too near to RLIMIT_NOFILE: closes are not deferred'
+}
+
+@test "a wait by syscall(2) shows that the program goes on, too; a call that waits for nothing does not" {
+    cat >number.py <<'END'
+import ctypes, os, socket
+libc = ctypes.CDLL(None)
+FUTEX, WAIT, WAKE, GETPID = (98, 0, 1, 172) if os.uname().machine == "aarch64" else (202, 0, 1, 39)
+word = ctypes.create_string_buffer(8)
+listener = socket.create_server(("127.0.0.1", 0))
+print("port", listener.getsockname()[1], flush=True)
+for call in ((FUTEX, ctypes.byref(word), WAIT, 1, None), (FUTEX, ctypes.byref(word), WAKE, 1), (GETPID,)):
+    if os.fork() == 0:
+        connection, _ = listener.accept()
+        connection.sendall(b"Hello.")
+        connection.close()
+        libc.syscall(*call)
+        os._exit(3)
+    os.wait()
+END
+    script number
+    peer="waits" peer_sees fin 6
+    peer=wake peer_sees rst 6
+    peer=pid peer_sees rst 6
 }
 
 @test "a semaphore that is free is none to wait for, one that is not is" {

@@ -4,6 +4,9 @@
 
 load ../helpers
 
+# Longer than any test: on a busy machine, too, only what a program does carries its closes out.
+export TRUEFIN_DEFER_TIME=1min
+
 DEFER='abort-on-crash, defer-close'
 
 # with_io COMMAND...: with both libraries.
