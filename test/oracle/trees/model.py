@@ -361,7 +361,8 @@ class World:
 
     def gives_up(self, p, c):
         """p has closed its last descriptor of c."""
-        killed = any(q.parent == p.name and not q.reaped for q, _ in c.killed)           # D20
+        services = [q for q, _ in c.killed] + [q for q in c.quitters if q.killed]
+        killed = any(q.parent == p.name and not q.reaped for q in services)              # D20
         if self.failing and self.defers and p.sees and c.chain == [p.name] and not c.shut and not killed:
             p.fds[max([DEFERRED, *p.fds]) + 1] = c                            # D23
         else:
