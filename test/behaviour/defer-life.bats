@@ -121,7 +121,7 @@ threading.Thread(target=time.sleep, args=(0.2,), daemon=True).start()
 busy = Busy()
 sys.exit(3)
 END
-    script dying
+    script dying TRUEFIN_DEFER_TIME=50ms
     peer_sees rst 6
 }
 
@@ -186,8 +186,9 @@ END
 
 @test "a semaphore that is free is none to wait for, one that is not is" {
     cat >semaphore.py <<'END'
-import ctypes, os, socket, sys, threading, time
+import ctypes, os, socket
 libc = ctypes.CDLL(None)
+long_ago = ctypes.create_string_buffer(16)
 semaphore = ctypes.create_string_buffer(64)
 libc.sem_init(semaphore, 0, 1)
 listener = socket.create_server(("127.0.0.1", 0))
@@ -198,9 +199,8 @@ for kind in ("free", "taken"):
         connection.sendall(b"Hello.")
         if kind == "taken":
             libc.sem_wait(semaphore)
-            threading.Thread(target=lambda: time.sleep(0.05) or libc.sem_post(semaphore)).start()
         connection.close()
-        libc.sem_wait(semaphore)
+        libc.sem_timedwait(semaphore, long_ago)
         os._exit(3)
     os.wait()
 END
