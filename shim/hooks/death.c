@@ -69,8 +69,10 @@ HOOK void quick_exit(int status)
 HOOK void abort(void)
 {
     int saved = errno;
-    if (process_enter() && dispositions_default_kills(SIGABRT) && ownership_has_connections())
+    if (process_enter() && dispositions_default_kills(SIGABRT)) {
         verdict_death(EVENT_CRASH);
+        keep_end_flushes(config.flush.at_exit);
+    }
     errno = saved;
     real(abort)();
     __builtin_unreachable();
