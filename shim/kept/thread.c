@@ -246,4 +246,5 @@ void thread_is_lost(void)
 {
     thread.tid = 0;
     thread.state = DOWN;
+    thread.ends = false;
 }
