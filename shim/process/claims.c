@@ -263,6 +263,8 @@ pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget)
 
 bool claims_displaced_holds(uint32_t list, int fd)
 {
+    if (!list)
+        return false;
     const struct list *at = list_at(list);
     for (int i = 0; i < PIDS; i++) {
         const int32_t entry = atomic_load(&at->pids[i]);

@@ -103,7 +103,7 @@ pid_t claims_other(uint32_t list, pid_t self, int fd, bool forget);
 
 /*
  * May a process that was displaced still hold the caller's FD? True too where the kernel does not tell. It has no claim,
- * but what would end the connection for it must not be done. Calls of holder_has() for each of them.
+ * but what would end the connection for it must not be done. LIST may be 0. Calls of holder_has() for each of them.
  */
 bool claims_displaced_holds(uint32_t list, int fd);
 

@@ -312,19 +312,12 @@ static bool was_forked(const struct connection *connection)
     return atomic_load(&connection->claims) || connection->forks != atomic_load(&self.forks);
 }
 
-/* A fork of the parent's that another one has displaced, and that has its copy still. */
-static bool displaced_hold(int fd, const struct connection *connection)
-{
-    const uint32_t claims = atomic_load(&connection->claims);
-    return claims && claims_displaced_holds(claims, fd);
-}
-
 bool ownership_is_sole_holder(int fd, const struct connection *connection)
 {
     KEEP_ERRNO;
     bool alone = !(atomic_load(&connection->flags) & (FLAG_ADOPTED | FLAG_PASSED)) &&
                  !(was_forked(connection) && claims_may_have_escaped()) && !spawned_hold(fd, connection) &&
-                 !forks_hold(fd, connection) && !displaced_hold(fd, connection);
+                 !forks_hold(fd, connection) && !claims_displaced_holds(atomic_load(&connection->claims), fd);
     return alone;
 }
 

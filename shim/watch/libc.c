@@ -10,9 +10,7 @@ struct libc libc = {
     .close = close,
     .fcntl = fcntl,
     .readlinkat = readlinkat,
-    .recv = recv,
     .sendmsg = sendmsg,
-    .sigtimedwait = sigtimedwait,
     .socket = socket,
     .syscall = syscall,
 };
