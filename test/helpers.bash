@@ -275,6 +275,12 @@ peer_sees() {
 BIG=200000
 FILL=(accept "sndbuf:$BIG" "fill:$BIG" say:filled)
 
+# with_io COMMAND...: with both libraries.
+with_io() {
+    local LIBTRUEFIN=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so
+    "$@"
+}
+
 # slow_peer [FILE REGEX]: a peer with a small buffer that reads nothing before the server has written all, or before a
 # line of FILE begins as REGEX says, and then everything.
 slow_peer() {

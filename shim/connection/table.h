@@ -46,7 +46,6 @@ enum {
     FLAG_LATE = 256,       /* born after exit(3) had begun */
     FLAG_REFUSED = 512,    /* a write after the peer's FIN was refused, and recorded */
     FLAG_PASSED = 1024,    /* came from another process, which may hold it without standing on a list */
-
     FLAG_LINGER_LATE =
         4096,             /* of a listener: its linger was set while connections could wait in its backlog */
     FLAG_LEFT = 8192,     /* this process has left the list of claims, for good */

@@ -44,14 +44,6 @@ static bool has_room(void)
     return false;
 }
 
-/* The program's SIGIO is not for what it has closed. */
-static void silence(int copy)
-{
-    long flags = CALL4(fcntl, copy, F_GETFL, 0, 0);
-    if (flags > 0 && (flags & O_ASYNC))
-        CALL4(fcntl, copy, F_SETFL, flags & ~(long)O_ASYNC, 0);
-}
-
 static void remember_place(int copy)
 {
     if (me.lowest == 0 || copy < me.lowest)
@@ -89,7 +81,7 @@ static int put(int fd, struct connection *connection, bool timed)
         return -1;
     }
     if (slot->deferred.alone)
-        silence(copy);
+        kept_silence(copy);
     remember_place(copy);
     slot->state = SLOT_DEFERRED;
     return copy;

@@ -38,15 +38,11 @@ enum plan { LINGER, FLUSH, FLUSH_SHARED /* others may read what arrives */ };
  */
 static void make_ours(int copy, const struct connection *connection, enum plan plan)
 {
-    static const int one = 1;
-    long flags = CALL4(fcntl, copy, F_GETFL, 0, 0);
     if (plan == FLUSH_SHARED)
         return;
-    if (flags > 0 && (flags & O_ASYNC))
-        CALL4(fcntl, copy, F_SETFL, flags & ~(long)O_ASYNC, 0);
     if (plan == LINGER && (atomic_load(&connection->flags) & FLAG_LINGER_ON))
         kept_linger_off(copy);
-    CALL6(setsockopt, copy, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one, 0);
+    kept_make_ours(copy);
 }
 
 static bool no_room(void)

@@ -178,6 +178,20 @@ BARE void kept_linger_off(int fd)
     set_linger(fd, false);
 }
 
+BARE void kept_silence(int fd)
+{
+    const long flags = CALL4(fcntl, fd, F_GETFL, 0, 0);
+    if (flags > 0 && (flags & O_ASYNC))
+        CALL4(fcntl, fd, F_SETFL, flags & ~(long)O_ASYNC, 0);
+}
+
+BARE void kept_make_ours(int fd)
+{
+    static const int one = 1;
+    kept_silence(fd);
+    CALL6(setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one, 0);
+}
+
 BARE void kept_arm_delivered(int fd)
 {
     if (is_acknowledged(fd))

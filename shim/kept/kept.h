@@ -88,6 +88,13 @@ uint32_t kept_unflushed(int fd, bool plain);
 void kept_linger_off(int fd);
 
 /*
+ * Of what the program has set for FD and would still be felt (socket(7)): its SIGIO goes; and with it, in the other one,
+ * the wake-up that waits for more bytes (SO_RCVLOWAT). One call or two, and one more.
+ */
+void kept_silence(int fd);
+void kept_make_ours(int fd);
+
+/*
  * Arms FD, which is kept to be aborted, where only the gap is not past yet: if whoever keeps it is killed, that is
  * an abort, and nothing is lost. One or two calls.
  */

@@ -6,7 +6,6 @@
 #include "report/record.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -88,22 +87,12 @@ static bool put(int fd)
     return true;
 }
 
-/* What the program has set, and what would still be felt: a close that waits, a late wake-up, its SIGIO (socket(7)). */
-static void make_ours(int fd)
-{
-    const int one = 1;
-    const int flags = fcntl(fd, F_GETFL);
-    kept_linger_off(fd);
-    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
-    if (flags > 0 && (flags & O_ASYNC))
-        fcntl(fd, F_SETFL, flags & ~O_ASYNC);
-}
-
 bool keeper_discard(int fd)
 {
     if (!has_place(fd))
         return false;
-    make_ours(fd);
+    kept_linger_off(fd);
+    kept_make_ours(fd);
     kept_discard(&all.at[fd].kept);
     return put(fd) && shutdown(fd, SHUT_WR) == 0;
 }

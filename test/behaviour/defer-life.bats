@@ -9,12 +9,6 @@ export TRUEFIN_DEFER_TIME=1min
 
 DEFER='abort-on-crash, session-error=flush-rst, defer-close'
 
-# with_io COMMAND...: with both libraries.
-with_io() {
-    local LIBTRUEFIN=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so
-    "$@"
-}
-
 # deferring ARGUMENT...: as serve, with both libraries under $DEFER.
 deferring() {
     with_io serve -p "$DEFER" "$@"

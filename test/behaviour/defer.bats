@@ -9,12 +9,6 @@ export TRUEFIN_DEFER_TIME=1min
 
 DEFER='abort-on-crash, defer-close'
 
-# with_io COMMAND...: with both libraries.
-with_io() {
-    local LIBTRUEFIN=$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so
-    "$@"
-}
-
 # deferring [-p POLICY] ARGUMENT...: as serve, with both libraries, and without -p under $DEFER.
 deferring() {
     [[ $1 == -p ]] || set -- -p "$DEFER" "$@"
@@ -23,7 +17,7 @@ deferring() {
 
 # ends_as ENDING OPERATION...: after a written answer these end the connection so. The time is never what decides.
 ends_as() {
-    deferring TRUEFIN_DEFER_TIME=1min accept write:Hello. "${@:2}"
+    deferring accept write:Hello. "${@:2}"
     peer_sees "$1" 6
     rows=$((rows + 1))
 }

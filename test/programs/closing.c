@@ -8,7 +8,8 @@
  * ends, and how many sockets are open when all have ended, which is the listener. A handler that comes in the middle of
  * a wait closes what nobody shows to be closed: the time of these runs out.
  */
-#include <arpa/inet.h>
+#include "asking.h"
+
 #include <err.h>
 #include <errno.h>
 #include <pthread.h>
@@ -22,12 +23,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { THREADS = 8, ANSWER = 6, LEAVE_EVERY = 32, PERIOD = 300 /* microseconds */, MOST_FDS = 1024 };
+enum { THREADS = 8, LEAVE_EVERY = 32, PERIOD = 300 /* microseconds */, MOST_FDS = 1024 };
 
-static struct sockaddr_in name = {.sin_family = AF_INET};
 static int listener;
-static atomic_int to_serve, to_ask;
-static atomic_int fins, resets, others;
+static atomic_int to_serve;
 static atomic_int left_to_handler = -1;
 
 static void close_what_is_left(int number)
@@ -54,32 +53,6 @@ static void *serve(void *unused)
         if (fd >= 0)
             close(fd);
     }
-    return unused;
-}
-
-static void ask_once(void)
-{
-    char answer[2 * ANSWER];
-    ssize_t got;
-    ssize_t all = 0;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (connect(fd, (struct sockaddr *)&name, sizeof name) != 0)
-        err(99, "connect");
-    while ((got = read(fd, answer, sizeof answer)) > 0)
-        all += got;
-    if (got == 0 && all == ANSWER)
-        atomic_fetch_add(&fins, 1);
-    else if (got < 0 && errno == ECONNRESET)
-        atomic_fetch_add(&resets, 1);
-    else
-        atomic_fetch_add(&others, 1);
-    close(fd);
-}
-
-static void *ask(void *unused)
-{
-    while (atomic_fetch_sub(&to_ask, 1) > 0)
-        ask_once();
     return unused;
 }
 

@@ -6,7 +6,8 @@
  * Half of the threads serve, each connection ended well by one of several ways; the others are the peers and
  * count how they ended. Prints "N fin, M rst, K other". In an orderly program M and K are 0.
  */
-#include <arpa/inet.h>
+#include "asking.h"
+
 #include <err.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,12 +20,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { THREADS = 8, ANSWER = 6, FORK_EVERY = 64 };
+enum { THREADS = 8, FORK_EVERY = 64 };
 
-static struct sockaddr_in name = {.sin_family = AF_INET};
 static int listener;
-static atomic_int to_serve, to_ask;
-static atomic_int fins, resets, others;
+static atomic_int to_serve;
 
 static void close_over(int fd)
 {
@@ -98,42 +97,6 @@ static void *serve(void *unused)
             fork_helper();
         end_well(fd, i);
     }
-    return unused;
-}
-
-/*
- * Reads all. Returns 0 at the FIN, -1 with errno set at another end. A connection that is reset before
- * connect has returned is reported by connect itself: made and over, not refused.
- */
-static ssize_t read_all(int fd, ssize_t *all)
-{
-    char answer[2 * ANSWER];
-    ssize_t got = connect(fd, (struct sockaddr *)&name, sizeof name);
-    if (got != 0 && errno != ECONNRESET)
-        err(99, "connect");
-    while (got >= 0 && (got = read(fd, answer, sizeof answer)) > 0)
-        *all += got;
-    return got;
-}
-
-static void ask_once(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ssize_t all = 0;
-    const ssize_t got = read_all(fd, &all);
-    if (got == 0 && all == ANSWER)
-        atomic_fetch_add(&fins, 1);
-    else if (got < 0 && errno == ECONNRESET)
-        atomic_fetch_add(&resets, 1);
-    else
-        atomic_fetch_add(&others, 1);
-    close(fd);
-}
-
-static void *ask(void *unused)
-{
-    while (atomic_fetch_sub(&to_ask, 1) > 0)
-        ask_once();
     return unused;
 }
 
