@@ -77,7 +77,7 @@ static bool is_closed_by_exec(int fd, const struct connection *connection)
 {
     if (!closes_on_exec(fd))
         return false;
-    const bool has_others = (uint32_t)atomic_load(&connection->life) > 1;
+    const bool has_others = !table_has_one(connection);
     const struct connection *found;
     for (int other = 0; has_others && (found = table_next_connection(&other)); other++)
         if (found == connection && !closes_on_exec(other))
