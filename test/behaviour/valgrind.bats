@@ -11,11 +11,13 @@ examined() {
     rm -f said.*
     start server "$PROGRAMS/outcome" server.status "${truefin[@]}" \
         valgrind -q --error-exitcode=77 --log-file=said.%p "$PROGRAMS/server" \
-        accept read:1 write:Hello. linger:1,5 getlinger linger:0,0 dup fork{ write:child files:3 exit:0 } wait \
+        accept read:1 say:served write:Hello. linger:1,5 getlinger linger:0,0 dup fork{ write:child files:3 exit:0 } wait \
         accept write:more close connect:"$listener" write:out exit:0
     WAIT_LIMIT=60 find_port server
     # Valgrind is slow on a busy machine, and a peer that has given up is another test.
     peer=first connect_peer --timeout 5min --send ping
+    # Else the second one may be accepted first, and it sends nothing.
+    WAIT_LIMIT=60 wait_until grep -q '^served$' server.out
     peer=second connect_peer --timeout 5min
     WAIT_LIMIT=60 ended server exit 0
     run cat said.*
