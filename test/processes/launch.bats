@@ -214,9 +214,10 @@ except OSError:
 }
 
 @test "a fork child that execs with its parent's connection at 0 may end it well after the parent's crash: FIN" {
-    serve accept swap accept swap \
+    serve accept say:one swap accept swap \
         fork{ onto:0 "exec:$PROGRAMS/server-static inherit:0 on:USR1:nothing pause write:Hello. exit:0" } pause
     peer=first connect_peer
+    wait_until grep -q '^one$' server.out
     peer=second connect_peer
     wait_until grep -q ready server.out
     local parent child
