@@ -5,6 +5,9 @@
 
 struct libc libc;
 
+/* This file is linked first. */
+static _Alignas(HOT_PAGE) char hot_page HOT __attribute__((used));
+
 /* dlsym gives a void pointer; POSIX lets it be stored where a function's pointer lives. */
 void *libc_find(void **entry, const char *name)
 {

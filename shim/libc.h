@@ -40,6 +40,14 @@
  */
 #define COLD __attribute__((section(".bss.cold")))
 
+/*
+ * For what parent and child write for each connection that a fork gives: each of them copies a page of it. So it
+ * has a page of its own, in the order in which the files are linked, with the first descriptors of the table at
+ * the end. The name is none of .bss, whose alignment it would change, and compilers know it for zeros.
+ */
+#define HOT      __attribute__((section(".sbss.hot")))
+#define HOT_PAGE 4096
+
 /* Not in any header: what crt1.o calls (glibc csu/libc-start.c), and two old names of signal(3). */
 int __libc_start_main(int (*main)(int, char **, char **), int argc, char **argv, void (*init)(void),
                       void (*fini)(void), void (*rtld_fini)(void), void *stack_end);

@@ -21,16 +21,22 @@ static const uint64_t NOT_UNIX = (uint64_t)2 << 32; /* FOREIGN, and no Unix sock
 /* The count of a record whose last descriptor was taken and that is not yet freed. */
 static const uint32_t LEAVING = UINT32_MAX;
 
-struct chunk {
-    _Atomic uint64_t words[CHUNK];
-    struct connection records[CHUNK];
+/* A descriptor, and the record that has its number: one page for both, which a fork has to copy. */
+struct place {
+    _Atomic uint64_t word;
+    struct connection record;
 };
 
-_Static_assert(sizeof(struct chunk) <= (size_t)64 * CHUNK, "a descriptor costs at most 64 bytes");
+_Static_assert(sizeof(struct place) <= 64, "a descriptor costs at most 64 bytes");
 
-static _Atomic(struct chunk *) chunks[CHUNKS] COLD;
-static _Atomic int highest = -1; /* no word was ever put above this descriptor */
-static _Atomic uint32_t cursor;  /* where the search for a free record goes on */
+struct chunk {
+    struct place places[CHUNK];
+};
+
+static struct chunk first HOT;
+static _Atomic(struct chunk *) others[CHUNKS] COLD; /* by their number; none for the first */
+static _Atomic int highest = -1;                    /* no word was ever put above this descriptor */
+static _Atomic uint32_t cursor;                     /* where the search for a free record goes on */
 
 static uint32_t count_of(uint64_t life)
 {
@@ -42,9 +48,14 @@ static uint64_t life_of(uint64_t life, uint32_t count)
     return (life & ~(uint64_t)UINT32_MAX) | count;
 }
 
+static struct chunk *chunk_at(uint32_t number)
+{
+    return number < CHUNK ? &first : atomic_load(&others[number / CHUNK]);
+}
+
 static struct chunk *chunk_of(int fd)
 {
-    return fd < 0 || fd >= CHUNK * CHUNKS ? NULL : atomic_load(&chunks[fd / CHUNK]);
+    return fd < 0 || fd >= CHUNK * CHUNKS ? NULL : chunk_at((uint32_t)fd);
 }
 
 static struct chunk *chunk_make(int fd)
@@ -56,16 +67,16 @@ static struct chunk *chunk_make(int fd)
         mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (chunk == MAP_FAILED)
         return NULL;
-    struct chunk *first = NULL;
-    if (atomic_compare_exchange_strong(&chunks[fd / CHUNK], &first, chunk))
+    struct chunk *before = NULL;
+    if (atomic_compare_exchange_strong(&others[fd / CHUNK], &before, chunk))
         return chunk;
     munmap(chunk, sizeof *chunk);
-    return first;
+    return before;
 }
 
 static struct connection *record_at(uint32_t number)
 {
-    return &atomic_load(&chunks[number / CHUNK])->records[number % CHUNK];
+    return &chunk_at(number)->places[number % CHUNK].record;
 }
 
 /* The record that a word means, if it still does. */
@@ -99,13 +110,13 @@ static bool put(int fd, uint64_t word)
     int seen = atomic_load(&highest);
     while (seen < fd && !atomic_compare_exchange_weak(&highest, &seen, fd))
         ;
-    return atomic_exchange(&chunk->words[fd % CHUNK], word) != 0;
+    return atomic_exchange(&chunk->places[fd % CHUNK].word, word) != 0;
 }
 
 static uint64_t word_at(int fd)
 {
     struct chunk *chunk = chunk_of(fd);
-    return chunk ? atomic_load(&chunk->words[fd % CHUNK]) : 0;
+    return chunk ? atomic_load(&chunk->places[fd % CHUNK].word) : 0;
 }
 
 struct connection *table_find(int fd)
@@ -125,11 +136,11 @@ struct connection *table_new(int fd, enum kind kind)
         return NULL;
     /* The record with the descriptor's own number is busy only if a duplicate outlived its original. */
     uint32_t number = (uint32_t)fd;
-    struct connection *record = claim(&chunk->records[fd % CHUNK]);
+    struct connection *record = claim(&chunk->places[fd % CHUNK].record);
     uint32_t limit = ((uint32_t)atomic_load(&highest) / CHUNK + 1) * CHUNK;
     for (int i = 0; !record && i < TRIES; i++) {
         number = atomic_fetch_add(&cursor, 1) % limit;
-        if (atomic_load(&chunks[number / CHUNK]))
+        if (chunk_at(number))
             record = claim(record_at(number));
     }
     if (!record)
@@ -191,9 +202,9 @@ bool table_has_one(const struct connection *record)
 struct connection *table_take(int fd)
 {
     struct chunk *chunk = chunk_of(fd);
-    if (!chunk || atomic_load(&chunk->words[fd % CHUNK]) == 0)
+    if (!chunk || atomic_load(&chunk->places[fd % CHUNK].word) == 0)
         return NULL;
-    uint64_t word = atomic_exchange(&chunk->words[fd % CHUNK], 0);
+    uint64_t word = atomic_exchange(&chunk->places[fd % CHUNK].word, 0);
     struct connection *record = record_of(word);
     if (!record)
         return NULL;
@@ -222,7 +233,7 @@ int table_next(int from, unsigned last)
         const struct chunk *chunk = chunk_of(fd);
         if (!chunk)
             fd |= CHUNK - 1;
-        else if (atomic_load(&chunk->words[fd % CHUNK]) != 0)
+        else if (atomic_load(&chunk->places[fd % CHUNK].word) != 0)
             return fd;
     }
     return -1;

@@ -97,7 +97,7 @@ static void before_handlers(int status, void *unused)
 static void flush_stdio(void)
 {
     if (config.linger.waits || (config.flushes && process_has_one_thread())) {
-        (void)fflush(NULL);
+        (void)real(fflush)(NULL);
     } else if (config.flushes && ftrylockfile(stdout) == 0) {
         (void)fflush_unlocked(stdout);
         funlockfile(stdout);

@@ -17,7 +17,7 @@ enum { SHARE = 16 }; /* one of so many numbers may be ours: see linger.h */
 static struct {
     _Atomic int halts;
     _Atomic bool said; /* that there is no room */
-} keeper;
+} keeper HOT;
 
 bool keep_holds(int fd)
 {

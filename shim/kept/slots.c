@@ -13,7 +13,7 @@ enum {
     TRIES = 64,          /* connections that may end by themselves while the oldest is looked for */
 };
 
-struct slots slots;
+struct slots slots HOT;
 static struct slot at[SLOTS] COLD;
 
 /*

@@ -30,7 +30,7 @@ static struct {
     _Atomic uint32_t tid; /* written and cleared by the kernel: clone(2), CLONE_CHILD_CLEARTID */
     _Atomic uint32_t state;
     _Atomic bool ends; /* as soon as there is no work */
-} thread;
+} thread HOT;
 
 BARE static void attend(int fd, uint32_t events)
 {

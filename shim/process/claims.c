@@ -1,6 +1,7 @@
 #include "process/claims.h"
 
 #include "keep_errno.h"
+#include "libc.h"
 #include "process/holder.h"
 
 #include <errno.h>
@@ -31,7 +32,7 @@ static const int32_t DISPLACED = CLAIMS_DISPLACED_BIT;
 /* Mapped by the first fork that gives something; all processes below it share it. */
 static _Atomic(struct arena *) arena;
 static _Atomic bool escaped_before; /* what this process did without an arena */
-static _Atomic uint32_t cursor;
+static _Atomic uint32_t cursor HOT;
 static _Atomic uint32_t in_use = FIRST_LISTS;
 
 static struct arena *arena_make(void)

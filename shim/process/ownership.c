@@ -31,7 +31,7 @@ static struct {
     _Atomic int32_t children[RECENT];
     _Atomic uint32_t spawns;  /* the same of those that run another program */
     _Atomic uint32_t forking; /* forks that are under way */
-} self;
+} self HOT;
 
 /* The connection that this thread got last. Initial-exec: no allocation when a signal handler touches it. */
 static __thread table_name latest __attribute__((tls_model("initial-exec")));

@@ -19,10 +19,12 @@ static struct {
     _Atomic(struct owner *) owner; /* NULL before the first birth */
     _Atomic bool stop_noted;
     _Atomic bool asks_pid; /* somebody made a child that shares our memory and is no vfork child of ours */
-    _Atomic uint8_t exit;  /* the event that exit(3) began with, plus one; 0 while the process lives */
     process_step *steps[STEPS];
     unsigned count;
 } process;
+
+static _Atomic uint8_t exiting
+    HOT; /* the event that exit(3) began with, plus one; 0 while the process lives */
 
 __thread int truefin_in_vfork __attribute__((tls_model("initial-exec")));
 
@@ -36,14 +38,21 @@ pid_t process_pid(void)
     return atomic_load(&atomic_load(&process.owner)->pid);
 }
 
+/* A page that need not be written is not copied. */
+static void set_false(_Atomic bool *what)
+{
+    if (atomic_load(what))
+        atomic_store(what, false);
+}
+
 /* A fork child's first step: from here on the table is its own. */
 static void become(struct owner *owner)
 {
     int32_t none = 0;
     if (!atomic_compare_exchange_strong(&owner->pid, &none, -1))
         return;
-    process.stop_noted = false;
-    process.asks_pid = false;
+    set_false(&process.stop_noted);
+    set_false(&process.asks_pid);
     const pid_t pid = getpid();
     for (unsigned i = 0; i < process.count; i++)
         process.steps[i](pid);
@@ -111,8 +120,8 @@ bool process_moved(void)
 void process_is_child_of(pid_t forker)
 {
     struct owner *owner = atomic_load(&process.owner);
-    if (owner && atomic_load(&owner->pid) == forker)
-        atomic_store(&owner->pid, 0);
+    if (owner)
+        atomic_compare_exchange_strong(&owner->pid, &forker, 0);
 }
 
 void process_note_stop(void)
@@ -128,17 +137,17 @@ bool process_stop_noted(void)
 void process_note_exit(enum event event)
 {
     uint8_t none = 0;
-    atomic_compare_exchange_strong(&process.exit, &none, (uint8_t)(event + 1));
+    atomic_compare_exchange_strong(&exiting, &none, (uint8_t)(event + 1));
 }
 
 bool process_is_exiting(void)
 {
-    return atomic_load(&process.exit) != 0;
+    return atomic_load(&exiting) != 0;
 }
 
 enum event process_exit_event(void)
 {
-    return (enum event)(atomic_load(&process.exit) - 1);
+    return (enum event)(atomic_load(&exiting) - 1);
 }
 
 /* musl has another name for it, which is no part of its interface. */

@@ -104,3 +104,26 @@ added() {
     echo "added: $added"
     ((added <= 2))
 }
+
+# page_faults LIBRARY: sets $parent and $child, in hundredths of a page for each connection: the least of three runs.
+page_faults() {
+    local row
+    parent=1000000 child=1000000
+    for _ in 1 2 3; do
+        row=$(env LD_PRELOAD="$1" "$BUILD_DIR/test/cost/bench/faults" 300)
+        [[ $row =~ ^parent\ ([0-9]+)\ child\ ([0-9]+)$ ]] || return
+        [[ ${BASH_REMATCH[1]} -ge $parent ]] || parent=${BASH_REMATCH[1]}
+        [[ ${BASH_REMATCH[2]} -ge $child ]] || child=${BASH_REMATCH[2]}
+    done
+}
+
+@test "a connection that a fork gives costs the parent two pages more than with an empty library, the child five at most" {
+    without_sanitizer 'a sanitizer has pages of its own'
+    local empty_parent empty_child
+    page_faults "$BUILD_DIR/test/cost/bench/libempty.so"
+    empty_parent=$parent empty_child=$child
+    page_faults "$BUILD_DIR/shim/libtruefin.so"
+    echo "parent $empty_parent and $parent, child $empty_child and $child"
+    assert [ "$parent" -le $((empty_parent + 250)) ]
+    assert [ "$child" -le $((empty_child + 550)) ]
+}
