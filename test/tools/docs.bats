@@ -137,15 +137,60 @@ rows() {
         \( -name '*.[cS]' -o -path '*/shim/calls.def' \) -print)
 }
 
+# anchors DOCUMENT: what a link into it may end in: its headings, as GitHub names them.
+anchors() {
+    sed -nE '/^```/,/^```/!s/^##* (.*)/\1/p' "$1" | tr '[:upper:]' '[:lower:]' | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
+}
+
 @test "what the documents link to or name as a file is there" {
-    local document name
+    local document name target checked=0
     cd "$SOURCE_DIR"
     for document in README.md CONTRIBUTING.md docs/*.md; do
         while read -r name; do
-            assert [ -e "$(dirname "$document")/$name" ]
+            target=$(dirname "$document")/${name%%#*}
+            [[ $name != '#'* ]] || target=$document
+            [[ -e $target ]] || fail "$document: no file $name"
+            if [[ $name == *'#'* ]]; then
+                anchors "$target" | grep -Fxq -- "${name#*#}" || fail "$document: no heading $name"
+                checked=$((checked + 1))
+            fi
         done < <(grep -oE '\]\([^):]+\)' "$document" | tr -d ']()')
     done
+    ((checked > 0))
     while read -r name; do
         [[ -n $(find shim policy -name "$name") ]] || fail "no file $name"
     done < <(grep -oE '`[a-z_]+\.(c|h|S|def)`' docs/DESIGN.md | tr -d '`')
+}
+
+# limits_in_page: the names in section BUGS of truefin(1), one a line; "!" behind those that can make a false RST.
+limits_in_page() {
+    awk '/^\.Sh/ { inside = $2 == "BUGS" }
+        inside && /^\.It Sy / { name = $3; getline; print name ($0 ~ /^False RST: / ? "!" : "") }' "$PAGE"
+}
+
+# limits_in_list: the same of docs/LIMITS.md.
+limits_in_list() {
+    awk '/^### / { if (name) print name false_rst; name = $2; false_rst = "" }
+        /^\*\*False RST\.\*\*$/ { false_rst = "!" }
+        END { print name false_rst }' "$SOURCE_DIR/docs/LIMITS.md"
+}
+
+@test "LIMITS and truefin(1) have the same limits, in the same order, and count them" {
+    limits_in_list >listed
+    assert_equal "$(limits_in_page)" "$(<listed)"
+    assert_equal "$(sort listed | uniq -d)" ''
+    run -0 grep -c "^These are the $(wc -l <listed) limits that are known\.$" "$PAGE"
+    ((output == 1 && $(grep -c '!' listed) > 3))
+}
+
+@test "LIMITS tells of each limit what happens, how likely, and what to do" {
+    local limit
+    awk '/^### / { name = $2; print name, "limit" }
+        match($0, /^- \*(What happens|How likely|What to do):\* ./) { print name, substr($0, 4, RLENGTH - 7) }' \
+        "$SOURCE_DIR/docs/LIMITS.md" >parts
+    while read -r limit _; do
+        run -0 grep "^$limit " parts
+        assert_equal "$output" "$(printf '%s\n' "$limit limit" "$limit What happens" "$limit How likely" "$limit What to do")"
+    done < <(grep ' limit$' parts)
+    assert_equal "$(wc -l <parts)" "$((4 * $(limits_in_list | wc -l)))"
 }
