@@ -11,51 +11,8 @@ setup() {
     started=()
 }
 
-# What differs from run to run: time, pids, ports that the kernel chose, and what is under way.
-without_chance() {
-    sed -E 's/^time=[^ ]+ pid=[0-9]+/time=T pid=P/; s/ local=127\.0\.0\.1:[0-9]+/ local=L/; s/ unsent=[0-9]+/ unsent=U/'
-}
-
-# play: runs a session from standard input and prints it as a terminal would: the commands, and what they say. One that
-# ends in "&" is waited for until it listens, at the address of the line after it.
-play() {
-    local line background='' address
-    while IFS= read -r line; do
-        case $line in
-        '$ '*) ;;
-        *) continue ;;
-        esac
-        echo "$line"
-        line=${line#'$ '}
-        if [[ -n $background ]]; then
-            address=$(grep -oE '127\.0\.0\.1[ /][0-9]+' <<<"$line")
-            wait_until listening "${address##*[ /]}"
-            background=''
-        fi
-        if [[ $line == *' &' ]]; then
-            start background bash -c "${line%' &'}"
-            background=yes
-        else
-            # Closing descriptor 3 keeps it from what the session leaves behind.
-            bash -c "$line" 2>&1 3>&- </dev/null || true
-        fi
-    done
-}
-
 @test "the sessions in README are what one sees" {
-    PATH=$BUILD_DIR:$PATH
-    # The program of the first screen, under the name that its first line has.
-    blocks python | tail -n +2 >hello.py
-    assert_equal "$(head -n 1 hello.py)" '# hello.py'
-    local played=0 session
-    blocks console >sessions
-    csplit --quiet --elide-empty-files --prefix session- --suppress-matched sessions '/^>>>$/' '{*}'
-    for session in session-*; do
-        play <"$session" | without_chance >seen
-        without_chance <"$session" | diff -u - seen
-        played=$((played + 1))
-    done
-    assert_equal "$played" 4
+    sessions_are_true 4
 }
 
 @test "systemd understands the drop-in in README, and sets what it says" {
