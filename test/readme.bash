@@ -1,19 +1,21 @@
-# shellcheck shell=bash disable=SC2154  # set by the build
-# What the tests share that read README.md, or another document: $README says which.
+# shellcheck shell=bash disable=SC2034,SC2154  # set by the build, and used by tests
+# What the tests share that read README.md and its kin.
 
 README=$SOURCE_DIR/README.md
+REFERENCE=$SOURCE_DIR/docs/REFERENCE.md
+WATCH=$SOURCE_DIR/docs/WATCH.md
 
-# blocks LANGUAGE: the code blocks of that language in the document; a line of ">>>" before each.
+# blocks LANGUAGE DOCUMENT...: the code blocks of that language; a line of ">>>" before each.
 blocks() {
     awk -v open="\`\`\`$1" '
         $0 == open { inside = 1; print ">>>"; next }
         /^```/     { inside = 0 }
-        inside     { print }' "$README"
+        inside     { print }' "${@:2}"
 }
 
 # The drop-ins for units, in the files drop-in-00 (the library) and drop-in-01 (the side-car).
 drop_ins() {
-    blocks ini | csplit --quiet --elide-empty-files --prefix drop-in- --suppress-matched - '/^>>>$/' '{*}'
+    blocks ini "$README" "$WATCH" | csplit --quiet --elide-empty-files --prefix drop-in- --suppress-matched - '/^>>>$/' '{*}'
     assert [ -s drop-in-01 ]
     assert [ ! -e drop-in-02 ]
 }
@@ -49,22 +51,23 @@ play() {
     done
 }
 
-# sessions_are_true COUNT: the document has so many sessions, and each prints what is shown there. Its Python programs are in files
-# first, under the names that their first lines have.
+# sessions_are_true DOCUMENT COUNT: it has so many sessions, and each prints what is shown there. Its Python programs are in
+# files first, under the names that their first lines have.
 sessions_are_true() {
     local played=0 session program
     PATH=$BUILD_DIR:$PATH
-    blocks python >programs
+    blocks python "$1" >programs
     csplit --quiet --elide-empty-files --prefix program- --suppress-matched programs '/^>>>$/' '{*}'
     for program in program-*; do
+        [[ -e $program ]] || continue
         mv "$program" "$(sed -n '1s/^# //p' "$program")"
     done
-    blocks console >sessions
+    blocks console "$1" >sessions
     csplit --quiet --elide-empty-files --prefix session- --suppress-matched sessions '/^>>>$/' '{*}'
     for session in session-*; do
         play <"$session" | without_chance >seen
         without_chance <"$session" | diff -u - seen
         played=$((played + 1))
     done
-    assert_equal "$played" "$1"
+    assert_equal "$played" "$2"
 }

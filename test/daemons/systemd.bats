@@ -175,7 +175,7 @@ shows_not() {
 }
 
 # The side-car is in the unit's control group, and SIGKILL the one signal that it cannot block.
-@test "a service that will not stop is killed, and its side-car is not, with the drop-in of the README or KillMode=process" {
+@test "a service that will not stop is killed, and its side-car is not, with the drop-in of WATCH or KillMode=process" {
     local name server="$PROGRAMS/server-static ignore:TERM accept write:Hello. pause"
     local -a lines
     drop_ins

@@ -116,7 +116,7 @@ lib_token() {
     "$@" --list-diagnostics | sed -n 's/^dl_dst_lib="\(.*\)"$/\1/p'
 }
 
-@test "with README's recipe for 32-bit children not even that line is there" {
+@test "with REFERENCE's recipe for 32-bit children not even that line is there" {
     [[ $(uname -m) == x86_64 ]] || skip 'only x86-64 has 32-bit children of this kind'
     program_of_32_bits
     local token other
@@ -125,7 +125,7 @@ lib_token() {
     assert [ "$token" != "$other" ]
     mkdir -p "usr/$token" "usr/$other"
     cp "$LIBTRUEFIN" "usr/$other"
-    blocks sh | grep -F -- '-m32' | sed "s/^sudo //; s|/usr/lib32/|usr/$token/|" >recipe
+    blocks sh "$REFERENCE" | grep -F -- '-m32' | sed "s/^sudo //; s|/usr/lib32/|usr/$token/|" >recipe
     sh -eu recipe
     # shellcheck disable=SC2016  # $LIB is for the dynamic linker
     runs_untouched 7 '32 bits' env LD_PRELOAD="$PWD/usr/\$LIB/libtruefin.so" "${emulator[@]}" ./program32
@@ -152,10 +152,10 @@ root_with_program() {
     assert_regex "$stderr" "^$ignored$"
 }
 
-@test "with README's recipe a child in another root is covered, and says nothing" {
+@test "with REFERENCE's recipe a child in another root is covered, and says nothing" {
     root_with_program
     PATH=$BUILD_DIR:$PATH
-    blocks sh | grep -F -- '--parents' | sed 's/^sudo //; s|/srv/root|root|' >recipe
+    blocks sh "$REFERENCE" | grep -F -- '--parents' | sed 's/^sudo //; s|/srv/root|root|' >recipe
     sh -eu recipe
     runs_untouched 0 'another root' "$TRUEFIN" run -- chroot root /bin/cat /where
 }

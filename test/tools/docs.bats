@@ -78,21 +78,21 @@ rows() {
         "$SOURCE_DIR/policy/settings.def"
 }
 
-@test "truefin(1), README and --help name the variables that the library reads" {
+@test "truefin(1), REFERENCE and --help name the variables that the library reads" {
     rows 'SOURCE|SETTING|FLAG' | cut -d '|' -f 1 | sort >known
     items Ev "$PAGE" >documented
     assert_equal "$(cat documented)" "$(cat known)"
-    grep -oE '^\| `TRUEFIN_[A-Z_]+`' "$SOURCE_DIR/README.md" | grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >documented
+    grep -oE '^\| `TRUEFIN_[A-Z_]+`' "$SOURCE_DIR/docs/REFERENCE.md" | grep -oE 'TRUEFIN_[A-Z_]+' | sort -u >documented
     assert_equal "$(cat documented)" "$(cat known)"
     "$TRUEFIN" --help | sed -n '/^Environment:/,$p' | grep -oE 'TRUEFIN_[A-Z_]+' | sort >documented
     assert_equal "$(cat documented)" "$(cat known)"
     assert_equal "$(wc -l <known)" 14
 }
 
-@test "README says of a variable what settings.def says, truefin(1) has its default" {
+@test "REFERENCE says of a variable what settings.def says, truefin(1) has its default" {
     local seen=0 name default option meaning
     while IFS='|' read -r name default option meaning; do
-        run -0 grep -E "^\\| .$name. \\|" "$SOURCE_DIR/README.md"
+        run -0 grep -E "^\\| .$name. \\|" "$SOURCE_DIR/docs/REFERENCE.md"
         assert_equal "$(sed -E 's/^(\|[^|]*){2}\| (.*) \|$/\2/; s/`//g' <<<"$output")" "$meaning"
         run -0 sed -n "/^\\.It Ev $name\$/,/^\\.It/p" "$PAGE"
         [ -z "$default" ] || [[ ${output//$'\n'/ } =~ 'default is .Ql '$default' '|'.Ql '$default' , the default' ]] ||

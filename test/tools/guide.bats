@@ -4,7 +4,7 @@
 
 load ../helpers
 load ../readme
-README=$SOURCE_DIR/docs/GUIDE.md
+GUIDE=$SOURCE_DIR/docs/GUIDE.md
 
 setup() {
     without_sanitizer 'GUIDE shows programs without the shim too'
@@ -14,12 +14,12 @@ setup() {
 
 @test "the sessions in GUIDE are what one sees" {
     requires curl busybox python3
-    sessions_are_true 12
+    sessions_are_true "$GUIDE" 12
 }
 
 @test "systemd understands the drop-in in GUIDE" {
     requires systemd-analyze
-    blocks ini | sed 1d >override.conf
+    blocks ini "$GUIDE" | sed 1d >override.conf
     assert [ -s override.conf ]
     mkdir nginx.service.d
     printf '[Service]\nExecStart=/bin/true\n' >nginx.service

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck disable=SC2016,SC2034,SC2154  # backquotes are Markdown's, and run and helpers share variables
-# What README.md shows is what happens: its sessions are run, its tables compared with the programs.
+# What README.md, docs/REFERENCE.md and docs/WATCH.md show is what happens: their sessions are run, their tables compared
+# with the programs.
 
 load ../helpers
 load ../readme
@@ -11,8 +12,30 @@ setup() {
     started=()
 }
 
-@test "the sessions in README are what one sees" {
-    sessions_are_true 4
+@test "the session in README is what one sees" {
+    sessions_are_true "$README" 1
+}
+
+@test "the sessions in REFERENCE are what one sees" {
+    sessions_are_true "$REFERENCE" 2
+}
+
+@test "the session in WATCH is what one sees" {
+    sessions_are_true "$WATCH" 1
+}
+
+@test "README is no longer than a few screens, and no line is too long" {
+    assert [ "$(wc -l <"$README")" -le 180 ]
+    run -1 grep -nE '.{121}' "$README"
+}
+
+@test "the policies in README are policies" {
+    local text checked=0
+    while read -r text; do
+        run -0 "$TRUEFIN" policy "$text"
+        checked=$((checked + 1))
+    done < <(grep -oE "run (--watch )?-p ('[^']+'|[a-z-]+)" "$README" | sed -E "s/.*-p //; s/'//g")
+    assert [ "$checked" -ge 9 ]
 }
 
 @test "systemd understands the drop-in in README, and sets what it says" {
@@ -36,7 +59,7 @@ row() {
 }
 
 # Each cell is what the word sets, whatever was there before; an empty one leaves it.
-@test "the words in README set what its table says" {
+@test "the words in REFERENCE set what its table says" {
     local words=0 word cells event cell expected all=keep
     local -a before=(off 'close=fin,unread=fin,unwind=fin,exception=fin,exit=fin,exit-error=fin,session-error=fin,stop=fin,crash=fin')
     while IFS='|' read -r _ word cells; do
@@ -51,13 +74,13 @@ row() {
             assert_equal "$word:$(row "$event,$word")" "$word:$expected"
         done
         words=$((words + 1))
-    done < <(grep -E '^\| `(abort-|always-|off)' "$README")
+    done < <(grep -E '^\| `(abort-|always-|off)' "$REFERENCE")
     assert_equal "$words" 5
 }
 
-@test "the default in README is the default" {
+@test "the default in REFERENCE is the default" {
     run -0 "$TRUEFIN" policy
-    run grep -F "| \`${lines[0]}\` (default) |" "$README"
+    run grep -F "| \`${lines[0]}\` (default) |" "$REFERENCE"
     assert_success
 }
 
@@ -66,10 +89,10 @@ first_cells() {
     awk -F '|' -v heading=" $1 " '
         $2 == heading        { inside = 1; next }
         inside && !/^\|/     { inside = 0 }
-        inside && !/^\|---/  { gsub(/[ `]/, "", $2); print $2 }' "$README"
+        inside && !/^\|---/  { gsub(/[ `]/, "", $2); print $2 }' "$REFERENCE"
 }
 
-@test "README knows all events and all endings" {
+@test "REFERENCE knows all events and all endings" {
     "$TRUEFIN" policy off | sed -n 's/^match *//p' | tr -s ' ' '\n' >events
     first_cells event | diff events -
     # The program lists them when it is given something else.
@@ -78,13 +101,13 @@ first_cells() {
     assert_equal "$(wc -l <events) $(wc -l <endings)" '9 5'
 }
 
-@test "README gives the defaults of the variables" {
+@test "REFERENCE gives the defaults of the variables" {
     local seen=0 name value
     while IFS='|' read -r _ name value _; do
         name=$(tr -d ' `' <<<"$name")
         value=$(tr -d ' `' <<<"$value")
         grep -Eq "\(${name#TRUEFIN_},[^\"]*\"$value\"," "$SOURCE_DIR/policy/settings.def" || fail "$name: $value is not the default"
         seen=$((seen + 1))
-    done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$README")
+    done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$REFERENCE")
     assert_equal "$seen" 11
 }
