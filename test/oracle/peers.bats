@@ -42,6 +42,15 @@ keeps_no_half() {
     keeps_no_half Apache Squid
 }
 
+@test "curl and http.client tell of half an answer that has no length with truefin, and not without it" {
+    without_sanitizer 'truefin run starts the servers without it'
+    run -0 "$SOURCE_DIR/scripts/peers" clients --count 1 --peer curl --peer "Python, http.client's read(n)" 3>&-
+    assert_equal "$(grep -c ': close-delimited: FIN: end$' <<<"$output")" 2
+    assert_equal "$(grep -c ': close-delimited: RST: error$' <<<"$output")" 2
+    assert_line "Python, http.client's read(n): length: FIN: end"
+    assert_line "Python, http.client's read(n): length: RST: error"
+}
+
 @test "without truefin a cache keeps it" {
     measure 0 --ending none --size 400 --peer nginx
     assert_equal "$(grep -Ec '^nginx .* 0 of 3 +3 of 3$' <<<"$output")" 2
