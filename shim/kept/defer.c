@@ -11,7 +11,6 @@
 #include "report/record.h"
 
 #include <limits.h>
-#include <sys/resource.h>
 
 enum { SHARE = 4 }; /* one of so many numbers may be ours: each has freed another one */
 
@@ -33,11 +32,10 @@ static uint32_t my_number(void)
     return me.number;
 }
 
-static bool has_room(void)
+static bool has_room(uint32_t files)
 {
     static _Atomic bool said;
-    struct rlimit limit = {0};
-    if (CALL4(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) == 0 && slots.deferred < limit.rlim_cur / SHARE)
+    if (slots.deferred < files / SHARE)
         return true;
     if (!atomic_exchange(&said, true))
         record_note("too near to RLIMIT_NOFILE: closes are not deferred");
@@ -62,11 +60,11 @@ static bool is_alone(int fd, struct connection *connection)
     return alone;
 }
 
-static int put(int fd, struct connection *connection, bool timed)
+static int put(int fd, struct connection *connection, bool timed, uint32_t files)
 {
     if (!epoll_sets_forget(fd, connection))
         return -1;
-    const int copy = slots_duplicate(fd);
+    const int copy = slots_duplicate(fd, files);
     if (copy < 0)
         return -1;
     struct slot *slot = slots_at(copy);
@@ -87,10 +85,11 @@ static int put(int fd, struct connection *connection, bool timed)
     return copy;
 }
 
-static int put_timed(int fd, struct connection *connection)
+static int put_timed(int fd, struct connection *connection, uint32_t files)
 {
     atomic_fetch_add(&slots.timed, 1); /* before the thread is asked for: it leaves at 0 */
-    const int copy = !keep_is_halted() && has_room() && thread_start() ? put(fd, connection, true) : -1;
+    const bool may = !keep_is_halted() && has_room(files) && thread_start();
+    const int copy = may ? put(fd, connection, true, files) : -1;
     if (copy < 0)
         atomic_fetch_sub(&slots.timed, 1);
     return copy;
@@ -99,7 +98,8 @@ static int put_timed(int fd, struct connection *connection)
 int defer_begin(int fd, struct connection *connection, bool timed)
 {
     atomic_fetch_add(&slots.deferred, 1);
-    const int copy = timed ? put_timed(fd, connection) : put(fd, connection, false);
+    const uint32_t files = slots_files();
+    const int copy = timed ? put_timed(fd, connection, files) : put(fd, connection, false, files);
     if (copy < 0)
         atomic_fetch_sub(&slots.deferred, 1);
     return copy;

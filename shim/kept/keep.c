@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <sys/resource.h>
 
 enum { SHARE = 16 }; /* one of so many numbers may be ours: see linger.h */
 
@@ -53,14 +52,11 @@ static bool no_room(void)
 }
 
 /* The caller has counted its own in `kept`. False if RLIMIT_NOFILE is too low to keep any. */
-static bool make_room(void)
+static bool make_room(uint32_t files)
 {
-    struct rlimit limit = {0};
-    if (CALL4(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0 || limit.rlim_cur < SHARE)
-        return false;
-    while (slots.kept > limit.rlim_cur / SHARE && slots_end_oldest())
+    while (files >= SHARE && slots.kept > files / SHARE && slots_end_oldest())
         ;
-    return slots.kept <= limit.rlim_cur / SHARE;
+    return files >= SHARE && slots.kept <= files / SHARE;
 }
 
 static bool begin(int copy, enum plan plan)
@@ -76,13 +72,14 @@ static bool begin(int copy, enum plan plan)
 
 static bool keep(int fd, const struct connection *connection, enum plan plan)
 {
-    if (!make_room())
+    const uint32_t files = slots_files();
+    if (!make_room(files))
         return no_room();
     if (!thread_start())
         return no_room();
     if (!epoll_sets_forget(fd, connection))
         return false;
-    int copy = slots_duplicate(fd);
+    int copy = slots_duplicate(fd, files);
     if (copy < 0)
         return no_room();
     make_ours(copy, connection, plan);

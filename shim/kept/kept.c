@@ -230,12 +230,11 @@ BARE static enum kept_outcome flush(int fd, struct kept *kept, uint32_t now)
 
 BARE enum kept_outcome kept_look(int fd, struct kept *kept)
 {
-    const uint32_t now = raw_now();
     if (kept->aim == KEPT_FLUSHES)
-        return flush(fd, kept, now);
+        return flush(fd, kept, raw_now());
     /* What is in the queue goes first: unread it would make an RST. */
     const enum kept_outcome outcome = discard(fd, kept);
-    return outcome == KEPT_WAITS && (int32_t)(now - kept->ends) >= 0 ? KEPT_LIMIT : outcome;
+    return outcome == KEPT_WAITS && (int32_t)(raw_now() - kept->ends) >= 0 ? KEPT_LIMIT : outcome;
 }
 
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)

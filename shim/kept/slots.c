@@ -176,23 +176,27 @@ void slots_end_flushes(void)
     }
 }
 
-/*
- * A number for one of our descriptors, with a slot of its own, from a quarter of RLIMIT_NOFILE upwards; -1 if
- * there is no room. The last quarter is left to a program that has used up the rest.
- */
-int slots_duplicate(int fd)
+uint32_t slots_files(void)
 {
     struct rlimit limit = {0};
     if (CALL4(prlimit64, 0, RLIMIT_NOFILE, NULL, &limit) != 0)
-        return -1;
-    const rlim_t most = limit.rlim_cur < INT_MAX ? limit.rlim_cur : INT_MAX;
+        return 0;
+    return limit.rlim_cur < INT_MAX ? (uint32_t)limit.rlim_cur : INT_MAX;
+}
+
+/*
+ * A number for one of our descriptors, with a slot of its own, from a quarter of the limit upwards; -1 if there is
+ * no room. The last quarter is left to a program that has used up the rest.
+ */
+int slots_duplicate(int fd, uint32_t files)
+{
     int none = 0;
     atomic_compare_exchange_strong(&slots.base, &none,
-                                   most / 4 < HIGHEST_BASE ? (int)(most / 4) + 1 : HIGHEST_BASE);
+                                   files / 4 < HIGHEST_BASE ? (int)(files / 4) + 1 : HIGHEST_BASE);
     int copy = (int)CALL4(fcntl, fd, F_DUPFD_CLOEXEC, slots.base, 0);
     if (copy < 0)
         return -1;
-    if (!slots_at(copy) || (rlim_t)copy >= most / 4 * 3) {
+    if (!slots_at(copy) || (uint32_t)copy >= files / 4 * 3) {
         CALL4(close, copy, 0, 0, 0);
         return -1;
     }

@@ -73,8 +73,14 @@ struct slot *slots_at(int fd);
 /* The lowest number in [from, last] that is ours; -1 if there is none. */
 int slots_next(unsigned from, unsigned last);
 
-/* A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. Two or three calls. */
-int slots_duplicate(int fd);
+/* How many descriptors may be open: RLIMIT_NOFILE (prlimit(2)), INT_MAX at most; 0 if it cannot be had. One call. */
+uint32_t slots_files(void);
+
+/*
+ * A duplicate of FD at a number with a slot of its own, still free; -1 if there is no room. FILES is what slots_files()
+ * has said. One or two calls.
+ */
+int slots_duplicate(int fd, uint32_t files);
 
 /* What stands at FD, whose `kept` is filled, is kept from now on. */
 void slots_put(int fd);

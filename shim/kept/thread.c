@@ -125,7 +125,7 @@ static bool make_set(void)
     int low = (int)CALL4(epoll_create1, EPOLL_CLOEXEC, 0, 0, 0);
     if (low < 0)
         return false;
-    slots.set = slots_duplicate(low);
+    slots.set = slots_duplicate(low, slots_files());
     CALL4(close, low, 0, 0, 0);
     if (slots.set < 0)
         return false;
