@@ -162,6 +162,20 @@ anchors() {
     done < <(grep -oE '`[a-z_]+\.(c|h|S|def)`' docs/DESIGN.md | tr -d '`')
 }
 
+@test "the pictures are as the tables are that they are made of, and have colours for dark pages" {
+    local picture
+    run -0 "$SOURCE_DIR/scripts/pictures" --check
+    assert_output ''
+    for picture in "$SOURCE_DIR"/docs/*.svg "$SOURCE_DIR"/docs/pictures/*.svg; do
+        run -0 grep -F 'prefers-color-scheme' "$picture"
+    done
+    sed 's/| truefin | 1\.0/| truefin | 1.1/' "$SOURCE_DIR/docs/PERFORMANCE.md" >PERFORMANCE.md
+    mkdir -p other/docs other/scripts && cp "$SOURCE_DIR/scripts/pictures" other/scripts
+    cp -R "$SOURCE_DIR/docs/performance.svg" PERFORMANCE.md other/docs
+    run -1 other/scripts/pictures --check performance
+    assert_output --partial 'not as their data are: performance'
+}
+
 # limits_in_page: the names in section BUGS of truefin(1), one a line; "!" behind those that can make a false RST.
 limits_in_page() {
     awk '/^\.Sh/ { inside = $2 == "BUGS" }

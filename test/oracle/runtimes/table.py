@@ -11,17 +11,18 @@ MEASURED = os.path.join(HERE, "measured.txt")
 EXPLAINED = os.path.join(HERE, "explained.txt")
 DIFFERENCES = os.path.join(HERE, "differences.txt")
 
-# Verdict, and whether it is the promised one: colour in the picture, escape sequence on a terminal, what it means.
+# Verdict, and whether it is the promised one: colours in the picture, on a light page and on a dark one; escape sequence on
+# a terminal; what it means.
 KINDS = {
-    ("fin", True): ("#8fd3a0", "32", "FIN, as promised"),
-    ("rst", True): ("#7fb2e5", "36", "RST, as promised"),
-    ("fin", False): ("#f2a65a", "33", "FIN where an RST is promised: a missed one"),
-    ("rst", False): ("#d1495b", "31", "RST where a FIN is promised: a false one"),
-    ("either", False): ("#f7d08a", "33", "FIN or RST, a race, where an RST is promised"),
-    ("open", True): ("#e7e2d5", "2", "still open while the process lives"),
-    ("-", True): ("#f7f7f7", "2", "does not exist there"),
+    ("fin", True): (("#8fd3a0", "#1f6b38"), "32", "FIN, as promised"),
+    ("rst", True): (("#7fb2e5", "#235a96"), "36", "RST, as promised"),
+    ("fin", False): (("#f2a65a", "#a85a12"), "33", "FIN where an RST is promised: a missed one"),
+    ("rst", False): (("#e58a96", "#a1263a"), "31", "RST where a FIN is promised: a false one"),
+    ("either", False): (("#f7d08a", "#7d6419"), "33", "FIN or RST, a race, where an RST is promised"),
+    ("open", True): (("#e7e2d5", "#3d3a33"), "2", "still open while the process lives"),
+    ("-", True): (("#f4f4f4", "#181d24"), "2", "does not exist there"),
 }
-FAILED = ("#ff00ff", "35", "could not be measured")
+FAILED = (("#ff00ff", "#ff00ff"), "35", "could not be measured")
 
 
 def kind(policy, runtime, way, verdict):
@@ -167,7 +168,18 @@ def as_page(versions, cells):
         yield "Nowhere."
 
 
-CELL, ROW, LEFT, TOP = 30, 20, 130, 96
+CELL, ROW, LEFT, TOP = 42, 20, 150, 96
+
+
+def class_of(of_kind):
+    return "k%d" % [*KINDS.values(), FAILED].index(of_kind)
+
+
+def styles():
+    """For a light page, and after that for a dark one."""
+    for place, (text, paper, edge) in enumerate((("#24292f", "#ffffff", "#d0d7de"), ("#e6edf3", "#0d1117", "#30363d"))):
+        yield "text{fill:%s}.paper{fill:%s}.edge{stroke:%s}" % (text, paper, edge) + "".join(
+            ".%s{fill:%s}" % (class_of(k), k[0][place]) for k in (*KINDS.values(), FAILED))
 
 
 def panel(policy, runtimes, cells, left, top):
@@ -186,8 +198,8 @@ def panel(policy, runtimes, cells, left, top):
             wide = (CELL - 2) // len(verdicts)
             for place, verdict in enumerate(verdicts):
                 x = left + column * CELL + 1 + place * wide
-                yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>' % (
-                    x, y + 1, wide, ROW - 2, kind(policy, runtime, way, verdict)[0])
+                yield '<rect x="%d" y="%d" width="%d" height="%d" rx="3" class="%s"/>' % (
+                    x, y + 1, wide, ROW - 2, class_of(kind(policy, runtime, way, verdict)))
                 text = {"-": "", "open": "open", "either": "F/R"}.get(verdict, verdict.upper())
                 yield '<text x="%d" y="%d" class="%s">%s</text>' % (
                     x + wide // 2, y + 14, "cell" if len(verdicts) == 1 else "half", text)
@@ -195,21 +207,22 @@ def panel(policy, runtimes, cells, left, top):
 
 def as_picture(versions, cells):
     runtimes = list(dict.fromkeys(name for name, _ in versions))
-    wide, high = LEFT + len(WAYS) * CELL + 20, TOP + len(runtimes) * ROW + 14
     shown = [NO_POLICY, "abort-on-crash", DEFER_POLICY, "abort-unless-shutdown", "always-fin"]
-    legend = high * 3 + 10
-    yield '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d">' % (
-        wide * 2, legend + 70, wide * 2, legend + 70)
-    yield ("<style>text{font-family:Helvetica,Arial,sans-serif;fill:#333}.title{font-size:15px;font-weight:bold}"
-           ".way{font-size:10px}.runtime{font-size:11px;text-anchor:end}.cell{font-size:8.5px;text-anchor:middle}"
-           ".half{font-size:6px;text-anchor:middle}.legend{font-size:11px}</style>")
-    yield '<rect width="100%" height="100%" fill="white"/>'
+    wide, high = LEFT + len(WAYS) * CELL + 20, TOP + len(runtimes) * ROW + 14
+    legend = 150
+    yield '<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img">' % (
+        wide, legend + high * len(shown), wide, legend + high * len(shown))
+    yield "<title>How connections end when programs die, without truefin and under four policies</title>"
+    yield ("<style>text{font-family:Helvetica,Arial,sans-serif}.title{font-size:15px;font-weight:bold}"
+           ".way{font-size:11px}.runtime{font-size:12px;text-anchor:end}.cell{font-size:11px;text-anchor:middle}"
+           ".half{font-size:9px;text-anchor:middle}.legend{font-size:12px}"
+           "%s@media (prefers-color-scheme:dark){%s}</style>" % tuple(styles()))
+    yield '<rect width="100%" height="100%" class="paper"/>'
+    for place, of_kind in enumerate(KINDS.values()):
+        x, y = 24 + place % 2 * 340, 18 + place // 2 * 26
+        yield '<rect x="%d" y="%d" width="30" height="16" rx="3" class="%s edge"/>' % (x, y, class_of(of_kind))
+        yield '<text x="%d" y="%d" class="legend">%s</text>' % (x + 38, y + 13, of_kind[2])
+    yield '<text x="%d" y="%d" class="legend">in two halves: %s, then %s</text>' % (24 + 340, 18 + 3 * 26 + 13, *GENERATIONS)
     for place, policy in enumerate(shown):
-        yield from panel(policy, runtimes, cells, LEFT + place % 2 * wide, TOP + place // 2 * high)
-    for place, (colour, _, meaning) in enumerate(KINDS.values()):
-        x, y = LEFT + place % 3 * 300, legend + place // 3 * 26
-        yield '<rect x="%d" y="%d" width="22" height="15" rx="3" fill="%s" stroke="#ddd"/>' % (x, y, colour)
-        yield '<text x="%d" y="%d" class="legend">%s</text>' % (x + 29, y + 12, meaning)
-    yield '<text x="%d" y="%d" class="legend">in two halves: %s, then %s</text>' % (
-        LEFT + 300, legend + 64, *GENERATIONS)
+        yield from panel(policy, runtimes, cells, LEFT, legend + TOP + place * high - 10)
     yield "</svg>"
