@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const char notes[][80] = {
-    [CLASS] = "not loaded: its class is another one",
+    [CLASS] = "not loaded: it is for another machine or word size",
     [STATIC] = "not loaded: static",
     [LIBC] = "not loaded: its libc is not glibc",
     [IDS] = "not loaded: AT_SECURE, its effective user or group is not the real one",

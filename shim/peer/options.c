@@ -21,7 +21,7 @@ static const char help[] =
     "    fin after 7 bytes                   it closed: that was everything\n"
     "    rst after 7 bytes (ECONNRESET)      it aborted, or crashed under truefin\n"
     "    error after 7 bytes (ETIMEDOUT)     the connection ended with any other error\n"
-    "    time-out after 7 bytes              it had not ended it in time\n"
+    "    time-out after 7 bytes              the time was over before it ended\n"
     "\n"
     "  -s, --send TEXT      send TEXT first; it may hold \\r \\n \\t \\\\ and \\xHH\n"
     "  -c, --half-close     send a FIN after TEXT (shutdown), and go on reading\n"

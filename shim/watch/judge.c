@@ -190,10 +190,10 @@ static void say(const void *data)
     for (int session = 0; verdict->count && session < 2; session++)
         record_death(event_of_session(verdict->event, session), verdict->count[session]);
     if (!verdict->count)
-        record_note("a process died whose descriptors cannot be seen: nothing was changed");
+        record_note("a process died whose descriptors the side-car may not see: nothing was changed");
     if (verdict->hidden)
-        record_note(
-            "another process, whose descriptors cannot be seen, may have them too: nothing was changed");
+        record_note("another process, whose descriptors the side-car may not see, may have them too: nothing "
+                    "was changed");
 }
 
 /*
@@ -262,7 +262,7 @@ void judge_unseen(const struct process *process, int status)
         return;
     proc_name(name, process->first.tid);
     record_about(process->first.tid, name, "watch");
-    record_note("a process was killed before it could be looked at: nothing was changed");
+    record_note("a process was killed before the side-car could look at it: nothing was changed");
     record_about(0, NULL, NULL);
 }
 

@@ -152,7 +152,7 @@ static const char *reason(int error, pid_t *tracer)
     if (yama >= YAMA_NONE)
         return "kernel.yama.ptrace_scope=3 forbids it";
     if (yama == YAMA_ADMIN)
-        return CONTAINED("kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE");
+        return CONTAINED("kernel.yama.ptrace_scope=2 needs CAP_SYS_PTRACE");
     return error == ENOSYS ? CONTAINED("there is no ptrace(2) here")
                            : CONTAINED("ptrace(2) is not permitted here");
 }

@@ -78,7 +78,7 @@ static void watch(char **argv)
     char number[NUMBER];
     if (traces_itself(options.command[0])) {
         options.optional |= options.automatic;
-        unwatched("it is a tracer itself, and a thread has one only");
+        unwatched("it traces programs itself, and a thread can have one tracer only");
         return;
     }
     unloaded_expect(options.preload);

@@ -173,7 +173,7 @@ with_records() {
     echo 'void _start(void) { __asm__ volatile("int $0x80" : : "a"(1), "b"(0)); }' >small.c
     "${CC:-gcc}" -m32 -nostdlib -static -ffreestanding -fno-pic -fcf-protection=none -o small small.c
     starts execvp "$PWD/small"
-    noted 'its class is another one' small
+    noted 'it is for another machine or word size' small
 }
 
 @test "a note says that a program has another libc" {
@@ -346,7 +346,7 @@ seen_absent() {
     "${CC:-gcc}" -m32 -nostdlib -static -ffreestanding -fno-pic -fcf-protection=none -o small small.c
     ./small || skip 'this kernel executes no 32-bit programs'
     watched_starts "$PROGRAMS/starter" execve "$PWD/small"
-    seen_absent 'its class is another one' small
+    seen_absent 'it is for another machine or word size' small
 }
 
 @test "watched, the note goes to the standard error of the program" {

@@ -230,7 +230,7 @@ without_ptrace_right() {
     kill_server KILL
     peer_saw fin 10
     run -0 cat log
-    assert_output --partial 'note="another process, whose descriptors cannot be seen, may have them too: nothing was changed"'
+    assert_output --partial 'note="another process, whose descriptors the side-car may not see, may have them too: nothing was changed"'
 }
 
 # PID is not to be looked at: its directory is root's.

@@ -29,7 +29,7 @@ setup() {
 @test "what cannot be watched is refused in so many words, and runs with --force" {
     requires strace
     run -125 --separate-stderr "$TRUEFIN" run --watch -- strace true
-    assert_equal "$stderr" 'truefin: cannot watch strace: it is a tracer itself, and a thread has one only (--force runs it all the same)'
+    assert_equal "$stderr" 'truefin: cannot watch strace: it traces programs itself, and a thread can have one tracer only (--force runs it all the same)'
     run -0 "$TRUEFIN" run --watch --force -- strace -o trace true
     run -125 --separate-stderr strace -f -o trace "$TRUEFIN" run --watch -- true
     assert_equal "$stderr" 'truefin: cannot watch true: it is traced already (--force runs it all the same)'
@@ -97,9 +97,9 @@ ROWS
     cp "$PROGRAMS/server-static" strace
     run -0 --separate-stderr "$TRUEFIN" run -- ./strace say:ran exit:0
     assert_output ran
-    assert_equal "${stderr_lines[1]}" 'truefin: cannot watch ./strace: it is a tracer itself, and a thread has one only'
+    assert_equal "${stderr_lines[1]}" 'truefin: cannot watch ./strace: it traces programs itself, and a thread can have one tracer only'
     run -125 --separate-stderr "$TRUEFIN" run --watch -- ./strace exit:0
-    assert_regex "$stderr" 'a tracer itself'
+    assert_regex "$stderr" 'it traces programs itself'
 }
 
 @test "where Yama forbids to trace, that is said" {
@@ -117,8 +117,8 @@ ROWS
         rows=$((rows + 1))
     done <<'ROWS'
 1||ptrace(2) is not permitted here
-2||kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE
-2|container|kernel.yama.ptrace_scope=2 wants CAP_SYS_PTRACE; a container needs --cap-add SYS_PTRACE
+2||kernel.yama.ptrace_scope=2 needs CAP_SYS_PTRACE
+2|container|kernel.yama.ptrace_scope=2 needs CAP_SYS_PTRACE; a container needs --cap-add SYS_PTRACE
 3||kernel.yama.ptrace_scope=3 forbids it
 3|container|kernel.yama.ptrace_scope=3 forbids it
 ROWS
