@@ -50,16 +50,17 @@ CONF
 }
 
 @test "PHP: files of 100 bytes, 50 KB and 3 MB that ftp_put has sent arrive whole, three times each, under every policy" {
+    local times=${TRUEFIN_TEST_UPLOADS:-3} policy rows=0 size i sent
     requires php
     without_sanitizer 'a sanitizer does not stand RTLD_DEEPBIND'
     find_hooked
     vsftpd
     cat >put.php <<'END_OF_PHP'
 <?php
-[, $port, $name] = $argv;
+[, $port, $name, $times] = $argv;
 foreach ([100, 50000, 3000000] as $size) {
     file_put_contents("data.$size", random_bytes($size));
-    for ($i = 0; $i < 3; $i++) {
+    for ($i = 0; $i < $times; $i++) {
         $session = ftp_connect('127.0.0.1', (int)$port, 10);
         ftp_login($session, 'anonymous', 'a@b');
         ftp_pasv($session, true);
@@ -67,21 +68,20 @@ foreach ([100, 50000, 3000000] as $size) {
     }
 }
 END_OF_PHP
-    local policy rows=0 size i sent
     for policy in "${presets[@]}"; do
-        run -0 shimmed -p "$policy" timeout -k 1 30 php put.php "$port" "$policy"
-        sent=9
+        run -0 shimmed -p "$policy" timeout -k 1 "${RUN_LIMIT:-30}" php put.php "$port" "$policy" "$times"
+        sent=$((3 * times))
         ! resets "$policy" || sent=0
         assert_equal "$(grep -o 'sent ' <<<"$output" | wc -l)" "$sent"
-        assert_equal "$(grep -o 'failed ' <<<"$output" | wc -l)" $((9 - sent))
+        assert_equal "$(grep -o 'failed ' <<<"$output" | wc -l)" $((3 * times - sent))
         for size in 100 50000 3000000; do
-            for i in 0 1 2; do
+            for ((i = 0; i < times; i++)); do
                 ((sent == 0)) || cmp "data.$size" "files/in/$policy.$size.$i"
                 rows=$((rows + 1))
             done
         done
     done
-    assert_equal "$rows" 45
+    assert_equal "$rows" $((15 * times))
 }
 
 # connects ON SECONDS [-p POLICY]: ext/sockets connects, sets SO_LINGER, sends, reads SO_LINGER back, and exits.
