@@ -166,6 +166,15 @@ bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
 /* A place for records: "stderr", "syslog", or an absolute path. OUT becomes TEXT itself. */
 bool log_parse(const char **out, const char *text, struct fault *fault);
 
+/* The form of a record: "logfmt" or "json". OUT: is it json? */
+bool log_format_parse(bool *out, const char *text, struct fault *fault);
+
+/* Which endings are recorded: "changed" or "all". OUT: all? */
+bool log_endings_parse(bool *out, const char *text, struct fault *fault);
+
+/* "0" or "1": is nothing to be changed? */
+bool observe_parse(bool *out, const char *text, struct fault *fault);
+
 /* The variables of settings.def: SETTING_POLICY, SETTING_LINGER_TIME and so on. */
 enum setting_name {
 #define SOURCE(name, ...)  SETTING_##name,

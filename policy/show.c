@@ -150,6 +150,16 @@ static bool log_opens(const char *text, struct fault *fault)
     return false;
 }
 
+/* Then nothing is hooked on the data path. A bad value is said elsewhere. */
+static bool observes(void)
+{
+    const char *text = variable("TRUEFIN_OBSERVE");
+    struct fault fault;
+    bool does = false;
+
+    return text && observe_parse(&does, text, &fault) && does;
+}
+
 static int check_policy(void)
 {
     struct source source;
@@ -160,7 +170,8 @@ static int check_policy(void)
         return EXIT_BAD;
     if (!policy_parse(&policy, source.text, &fault))
         return bad_text(&source, &fault);
-    if (policy_has_option(&policy, OPTION_REFUSE_WRITE) || policy_has_option(&policy, OPTION_DEFER_CLOSE))
+    if (!observes() &&
+        (policy_has_option(&policy, OPTION_REFUSE_WRITE) || policy_has_option(&policy, OPTION_DEFER_CLOSE)))
         puts("libtruefin-io.so");
     return EXIT_GOOD;
 }

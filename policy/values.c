@@ -106,14 +106,34 @@ bool linger_end_parse(uint8_t *out, const char *text, struct fault *fault)
     return true;
 }
 
+static bool choice_parse(bool *out, const char *text, struct fault *fault, const struct words *words)
+{
+    int choice = 0;
+
+    if (!word_parse(&choice, text, fault, words))
+        return false;
+    *out = choice;
+    return true;
+}
+
 bool linger_at_exit_parse(bool *out, const char *text, struct fault *fault)
 {
-    int waits = 0;
+    return choice_parse(out, text, fault, &at_exit_words);
+}
 
-    if (!word_parse(&waits, text, fault, &at_exit_words))
-        return false;
-    *out = waits;
-    return true;
+bool log_format_parse(bool *out, const char *text, struct fault *fault)
+{
+    return choice_parse(out, text, fault, &format_words);
+}
+
+bool log_endings_parse(bool *out, const char *text, struct fault *fault)
+{
+    return choice_parse(out, text, fault, &told_words);
+}
+
+bool observe_parse(bool *out, const char *text, struct fault *fault)
+{
+    return choice_parse(out, text, fault, &switch_words);
 }
 
 static bool parse_statuses(struct scan *scan, struct statuses *set)

@@ -111,6 +111,15 @@ const struct words limit_words = {limits, COUNT(limits), "unknown ending for a l
 static const struct word at_exits[] = {{"end", false}, {"wait", true}};
 const struct words at_exit_words = {at_exits, COUNT(at_exits), "unknown choice", "end, wait"};
 
+static const struct word formats[] = {{"logfmt", false}, {"json", true}};
+const struct words format_words = {formats, COUNT(formats), "unknown form of records", "logfmt, json"};
+
+static const struct word told[] = {{"changed", false}, {"all", true}};
+const struct words told_words = {told, COUNT(told), "unknown choice", "changed, all"};
+
+static const struct word switches[] = {{"0", false}, {"1", true}};
+const struct words switch_words = {switches, COUNT(switches), "neither on nor off", "0, 1"};
+
 static bool span_is(struct span span, const char *name)
 {
     return strlen(name) == span.length && memcmp(name, span.at, span.length) == 0;

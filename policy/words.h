@@ -34,6 +34,9 @@ extern const struct words signal_words;  /* signal numbers; an alias follows the
 extern const struct words log_words;     /* what TRUEFIN_LOG may say besides a path */
 extern const struct words limit_words;   /* enum ending: what there can be at the end of lingering */
 extern const struct words at_exit_words; /* does an exit wait for what lingers? */
+extern const struct words format_words;  /* are records JSON? */
+extern const struct words told_words;    /* are all endings recorded? */
+extern const struct words switch_words;  /* 0 and 1 */
 
 /* The value of the word that is exactly NAME, or -1. */
 int words_find(const struct words *words, struct span name);

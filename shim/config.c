@@ -103,6 +103,15 @@ static bool read_variables(struct complaint *complaint)
     return true;
 }
 
+/* It keeps nothing, and so waits for nothing. To say nothing would make it useless. */
+static void observe(void)
+{
+    config.log_all = true;
+    config.linger.waits = false;
+    if (!config.log)
+        config.log = "stderr";
+}
+
 /* Does any rule change anything? */
 static bool has_effect(void)
 {
@@ -132,12 +141,17 @@ enum reading config_read(struct complaint *complaint)
         return CONFIG_IDLE;
     if (!read_policy(complaint) || !read_variables(complaint))
         return CONFIG_REFUSED;
-    if (!has_effect())
+    if (config.observes)
+        observe();
+    if (!has_effect() && !config.log_all)
         return CONFIG_IDLE;
     config.asks_port = policy_asks_port(config.policy);
     config.asks_peer = policy_asks_peer(config.policy);
-    config.keeps = policy_has(config.policy, ENDING_LINGER) || policy_has(config.policy, ENDING_FLUSH_RST);
-    config.defers = policy_has_option(config.policy, OPTION_DEFER_CLOSE);
-    config.flushes = policy_has(config.policy, ENDING_FLUSH_RST);
+    if (!config.observes) {
+        config.keeps =
+            policy_has(config.policy, ENDING_LINGER) || policy_has(config.policy, ENDING_FLUSH_RST);
+        config.defers = policy_has_option(config.policy, OPTION_DEFER_CLOSE);
+        config.flushes = policy_has(config.policy, ENDING_FLUSH_RST);
+    }
     return CONFIG_ACTS;
 }

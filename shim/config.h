@@ -24,6 +24,9 @@ struct config {
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
     const char *log; /* where records go, as log_parse() takes it; NULL for nowhere */
+    bool log_json;   /* are records JSON? */
+    bool log_all;    /* are endings recorded that change nothing? So while it observes. */
+    bool observes;   /* nothing is changed, of no socket and no signal */
     struct flush_limits flush;
     bool keeps;                /* may a connection outlive its close, by any rule? */
     bool flushes;              /* is any to be aborted when all is delivered? */

@@ -44,7 +44,7 @@ static void adopt_inherited(void)
 /* Without signs of life each close would wait for its time to run out. */
 static void start_options(void)
 {
-    const bool refuses = policy_has_option(config.policy, OPTION_REFUSE_WRITE);
+    const bool refuses = !config.observes && policy_has_option(config.policy, OPTION_REFUSE_WRITE);
     if ((refuses || config.defers) && !dlsym(RTLD_DEFAULT, "truefin_io")) {
         if (refuses)
             record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");

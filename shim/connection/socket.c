@@ -23,6 +23,12 @@ static bool quiet(void)
     return atomic_load(&config.state) == STATE_QUIET;
 }
 
+/* While it observes, nothing is changed, whoever asks for it. */
+static bool hands_off(void)
+{
+    return quiet() || config.observes;
+}
+
 /*
  * By syscall(2): another library's setsockopt may make that call itself, and our hook would take it for a
  * wish of the program's.
@@ -48,7 +54,7 @@ static bool own_abort(const struct connection *connection)
 void socket_arm(int fd, struct connection *connection)
 {
     KEEP_ERRNO;
-    if (!quiet() && set_linger(fd, true, 0))
+    if (!hands_off() && set_linger(fd, true, 0))
         atomic_fetch_or(&connection->flags, FLAG_ARMED);
 }
 
@@ -58,7 +64,7 @@ void socket_disarm(int fd, struct connection *connection)
     uint16_t flags = atomic_load(&connection->flags);
     /* Another process may have armed what we share with it. */
     bool maybe_armed = (flags & (FLAG_ARMED | FLAG_FOUND_ARMED)) || atomic_load(&connection->claims);
-    if (maybe_armed && !quiet()) {
+    if (maybe_armed && !hands_off()) {
         if (!own_abort(connection))
             set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
         atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_ARMED);
@@ -91,7 +97,7 @@ bool socket_end(int fd, struct connection *connection, enum ending ending)
 {
     KEEP_ERRNO;
     bool goes_on = false;
-    if (quiet())
+    if (hands_off())
         return false;
     if (ending == ENDING_KEEP)
         socket_disarm(fd, connection);
@@ -158,13 +164,18 @@ bool socket_is_listener(int fd)
     return socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
+void socket_info(int fd, struct tcp_info *info)
+{
+    KEEP_ERRNO;
+    *info = (struct tcp_info){0};
+    if (!quiet())
+        get_option(fd, IPPROTO_TCP, TCP_INFO, info, sizeof *info);
+}
+
 bool socket_fin_sent(int fd)
 {
-    int saved = errno;
-    struct tcp_info info = {0};
-    if (!quiet())
-        get_option(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof info);
-    errno = saved;
+    struct tcp_info info;
+    socket_info(fd, &info);
     switch (info.tcpi_state) {
     case TCP_FIN_WAIT1:
     case TCP_FIN_WAIT2:
@@ -194,6 +205,8 @@ struct linger socket_linger(int fd)
 
 bool socket_release(int fd, bool alone)
 {
+    if (hands_off())
+        return false;
     KEEP_ERRNO;
     struct linger linger = get_linger(fd);
     bool armed = linger.l_onoff && linger.l_linger == 0;
@@ -222,7 +235,7 @@ enum found socket_learn_linger(int fd, struct connection *connection)
 {
     KEEP_ERRNO;
     struct linger linger = get_linger(fd);
-    enum found found = find(linger);
+    enum found found = config.observes ? FOUND_PLAIN : find(linger);
     if (found == FOUND_PLAIN)
         connection->linger_seconds = linger.l_linger;
     if (found == FOUND_PLAIN && linger.l_onoff)

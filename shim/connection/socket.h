@@ -2,7 +2,7 @@
  * The only place where a socket is changed that the program still has; kept/ changes those that linger. Every
  * function keeps errno, takes an open descriptor, ignores errors (a stale entry of the table may name a file
  * by now: ENOTSOCK is the answer, and harmless), does nothing in STATE_QUIET, and may be called in signal
- * handlers and between vfork and exec.
+ * handlers and between vfork and exec. While truefin observes (config.h), those that would change a socket do nothing.
  */
 #ifndef TRUEFIN_SOCKET_H
 #define TRUEFIN_SOCKET_H
@@ -69,6 +69,10 @@ int socket_family(int fd);
 /* Is FD, a TCP socket, a listener? One getsockopt(SO_ACCEPTCONN). */
 bool socket_is_listener(int fd);
 
+/* What the kernel tells of a connection (netinet/tcp.h), zeros if nothing. One getsockopt(TCP_INFO). */
+struct tcp_info;
+void socket_info(int fd, struct tcp_info *info);
+
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool socket_fin_sent(int fd);
 
@@ -85,7 +89,7 @@ enum found {
 /*
  * Remember the linger that FD has now as the program's own, unless it is ours. One getsockopt. {1,0} on a
  * socket that came from another process is taken for ours, for programs that set it themselves do not pass
- * such sockets on.
+ * such sockets on. While truefin observes, all is the program's own.
  */
 enum found socket_learn_linger(int fd, struct connection *connection);
 

@@ -151,7 +151,7 @@ static struct linger as_set(const struct connection *record, const struct linger
 
 int option_after_get(int fd, int level, int option, void *value, socklen_t *size, int result)
 {
-    if (result != 0 || !is_linger(level, option))
+    if (result != 0 || config.observes || !is_linger(level, option))
         return result;
     const struct connection *record = ours(fd);
     if (record) {

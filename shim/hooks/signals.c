@@ -231,7 +231,7 @@ static uint64_t wanted(const struct endings *row)
 void signals_watch(void)
 {
     uint64_t signals = 0;
-    for (int i = 0; i < config.policy->rule_count; i++)
+    for (int i = 0; !config.observes && i < config.policy->rule_count; i++)
         signals |= wanted(&config.policy->rules[i].endings);
     dispositions_watch(signals, on_default, on_handled);
 }

@@ -1,5 +1,6 @@
 #include "judge/launch.h"
 
+#include "config.h"
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "judge/event.h"
@@ -88,7 +89,7 @@ static bool is_closed_by_exec(int fd, const struct connection *connection)
 /* With close-on-exec the exec is the program's own close, or the end of a service that a signal has killed. */
 static enum ending ending_of_exec(int fd, const struct connection *connection)
 {
-    if (!is_closed_by_exec(fd, connection))
+    if (config.observes || !is_closed_by_exec(fd, connection))
         return ENDING_KEEP;
     const uint32_t claims = atomic_load(&connection->claims);
     const enum event event = event_of_close((struct closing){

@@ -19,6 +19,6 @@ void protect(int fd, struct connection *connection)
     if (process_is_exiting())
         atomic_fetch_or(&connection->flags, FLAG_LATE);
     else if (ending_aborts((enum ending)connection->endings->of[EVENT_CRASH]) &&
-             atomic_load(&config.state) == STATE_ON && !config.watched)
+             atomic_load(&config.state) == STATE_ON && !config.watched && !config.observes)
         socket_arm(fd, connection);
 }

@@ -1,5 +1,6 @@
 #include "judge/refuse.h"
 
+#include "config.h"
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "keep_errno.h"
@@ -19,7 +20,7 @@ HOOK bool truefin_refuses_write(int fd)
 {
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION ||
-        !connection->endings->has[OPTION_REFUSE_WRITE] || !process_enter())
+        !connection->endings->has[OPTION_REFUSE_WRITE] || config.observes || !process_enter())
         return false;
     KEEP_ERRNO;
     bool refuses = has_fin(fd) && socket_unread(fd) == 0;

@@ -22,8 +22,26 @@ enum event verdict_event_for(const struct connection *connection, enum event eve
     return event_of_session(event, atomic_load(&connection->flags) & FLAG_GIVEN);
 }
 
-/* Asks the kernel what is unread only where the answer can matter. */
-static enum event event_at(int fd, const struct connection *connection, size_t buffered)
+/*
+ * What the kernel makes of the end, where all endings are recorded and this one can be. NULL: it was not asked. FATE is
+ * the place for the answer.
+ */
+static const struct fate *ask_fate(struct fate *fate, int fd, const struct connection *connection)
+{
+    if (!config.log_all || !record_wanted())
+        return NULL;
+    const uint16_t flags = atomic_load(&connection->flags);
+    *fate = fate_of(fd, (struct known){
+                            .aborts = (flags & FLAG_LINGER_ON) && connection->linger_seconds == 0,
+                            .shut = flags & FLAG_SHUT,
+                            .shut_no = atomic_load(&connection->claims) == 0 && !(flags & FLAG_PASSED),
+                        });
+    return fate;
+}
+
+/* Asks the kernel what is unread only where the answer can matter. FATE: as of ask_fate(). */
+static enum event event_at(int fd, const struct connection *connection, size_t buffered,
+                           const struct fate *fate)
 {
     const struct endings *endings = connection->endings;
     const enum event event = event_of_close((struct closing){
@@ -32,9 +50,10 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
         .exit = verdict_event_for(connection, process_exit_event()),
         .unwinding = unwind_event(),
     });
-    if (event != EVENT_CLOSE || endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
+    if (event != EVENT_CLOSE || (!fate && endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE]))
         return event;
-    return buffered > 0 || socket_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
+    return buffered > 0 || (fate ? fate->unread : (unsigned)socket_unread(fd)) > 0 ? EVENT_UNREAD
+                                                                                   : EVENT_CLOSE;
 }
 
 /*
@@ -53,11 +72,14 @@ bool verdict_fin_is_out(int fd, const struct connection *connection)
     return atomic_load(&connection->claims) != 0 && socket_fin_sent(fd);
 }
 
-/* What the policy says, and what is still left to decide. */
-static enum ending ending_of_event(int fd, const struct connection *connection, enum event event)
+/* What the policy says, and what is still left to decide. FATE: as of ask_fate(). */
+static enum ending ending_of_event(int fd, const struct connection *connection, enum event event,
+                                   const struct fate *fate)
 {
     enum ending ending = (enum ending)connection->endings->of[event];
-    return ending != ENDING_KEEP && verdict_fin_is_out(fd, connection) ? after_shutdown(ending) : ending;
+    if (ending == ENDING_KEEP || !(fate ? fate->fin_sent : verdict_fin_is_out(fd, connection)))
+        return ending;
+    return after_shutdown(ending);
 }
 
 /*
@@ -87,11 +109,24 @@ static void end(int fd, struct connection *connection, enum ending ending)
         keep_linger(fd, connection);
 }
 
-static void judge(int fd, struct connection *connection, enum event event)
+/* Nothing is done to it: what the policy says is only told. */
+static void observe(int fd, const struct connection *connection, enum event event, const struct fate *fate)
 {
-    enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event), true);
-    if (ending != ENDING_KEEP)
-        record_ending(fd, event, ending);
+    record_ending(fd, event, ending_of_event(fd, connection, event, fate), fate);
+}
+
+static void judge(int fd, struct connection *connection, size_t buffered)
+{
+    struct fate room;
+    const struct fate *fate = ask_fate(&room, fd, connection);
+    const enum event event = event_at(fd, connection, buffered, fate);
+    if (config.observes) {
+        observe(fd, connection, event, fate);
+        return;
+    }
+    enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), true);
+    if (ending != ENDING_KEEP || fate)
+        record_ending(fd, event, ending, fate);
     end(fd, connection, ending);
     if (ending == ENDING_FLUSH_RST)
         flush(fd, connection);
@@ -107,7 +142,7 @@ static int no_cancellation(void)
 
 enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered)
 {
-    return ending_of_event(fd, connection, event_at(fd, connection, buffered));
+    return ending_of_event(fd, connection, event_at(fd, connection, buffered, NULL), NULL);
 }
 
 void verdict_close(int fd, size_t buffered)
@@ -117,7 +152,7 @@ void verdict_close(int fd, size_t buffered)
         return;
     int cancellation = no_cancellation();
     if (connection->kind == KIND_CONNECTION && ownership_gives_up(fd, connection))
-        judge(fd, connection, event_at(fd, connection, buffered));
+        judge(fd, connection, buffered);
     table_free(connection);
     real(pthread_setcancelstate)(cancellation, NULL);
 }
@@ -141,14 +176,23 @@ static bool kernel_will_abort(const struct connection *connection)
 /* What becomes of a connection as its process dies. False if that is left to others. */
 static bool end_by_death(int fd, struct connection *connection, enum event event, enum ending *ending)
 {
+    struct fate room;
+    const struct fate *fate = NULL;
     *ending = (enum ending)connection->endings->of[event];
     const bool will_abort = ending_aborts(*ending) && kernel_will_abort(connection);
-    if (!will_abort) {
-        if (!ownership_gives_up(fd, connection))
-            return false;
-        *ending = feasible(fd, connection, ending_of_event(fd, connection, event), config.linger.waits);
-        end(fd, connection, *ending);
+    if (!will_abort && !ownership_gives_up(fd, connection))
+        return false;
+    fate = ask_fate(&room, fd, connection);
+    if (config.observes) {
+        observe(fd, connection, event, fate);
+        return false;
     }
+    if (!will_abort)
+        *ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), config.linger.waits);
+    if (fate)
+        record_ending(fd, event, *ending, fate);
+    if (!will_abort)
+        end(fd, connection, *ending);
     if (*ending == ENDING_FLUSH_RST)
         flush_mark(fd, connection);
     return true;

@@ -173,6 +173,8 @@ static struct flock announcement(short type, pid_t pid)
 
 void holder_leaves(int fd)
 {
+    if (config.observes)
+        return;
     KEEP_ERRNO;
     struct flock lock = announcement(F_RDLCK, getpid());
     real(fcntl)(fd, F_SETLK, &lock);

@@ -1,5 +1,5 @@
 /*
- * Say what happened: one line of logfmt, one write(2), to where TRUEFIN_LOG says.
+ * Say what happened: one line of logfmt or JSON (line.h), one write(2), to where TRUEFIN_LOG says.
  *
  * Nothing here allocates, locks or uses stdio; errno is kept; safe in signal handlers. A record never blocks
  * the program and never raises SIGPIPE in it: what cannot be written is counted, and the next line says
@@ -8,6 +8,7 @@
 #ifndef TRUEFIN_RECORD_H
 #define TRUEFIN_RECORD_H
 
+#include "connection/fate.h"
 #include "policy.h"
 
 #include <stdatomic.h>
@@ -29,13 +30,22 @@ bool record_was_checked(const char *where);
 /* The next lines are about another process. The strings must last; WHERE says who reports. */
 void record_about(pid_t pid, const char *program, const char *where);
 
-/* One connection, still open as FD, is about to end. */
-void record_ending(int fd, enum event event, enum ending ending);
+/* Can a record be written now? Else nobody need find out what stands in it. */
+bool record_wanted(void);
+
+/*
+ * One connection, still open as FD, is about to end. FATE: what the kernel makes of it if nobody changes anything; NULL:
+ * not asked. While truefin observes, ENDING is what the policy would have done.
+ */
+void record_ending(int fd, enum event event, enum ending ending, const struct fate *fate);
 
 /* A write was refused on FD, whose peer has sent its FIN. */
 void record_refusal(int fd);
 
-/* The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept. */
+/*
+ * The process dies by EVENT; COUNT connections got each ending. Nothing is written if all were kept, or while truefin
+ * observes.
+ */
 void record_death(enum event event, const unsigned count[ENDINGS]);
 
 /*

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "connection/endpoint.h"
+#include "connection/fate.h"
 #include "connection/socket.h"
 #include "copies.h"
 #include "holders.h"
@@ -37,9 +38,10 @@ static bool changes(enum event event)
     return false;
 }
 
+/* Where all endings are recorded, each death is one to look at. */
 static bool changes_death(enum event event)
 {
-    return changes(event) || changes(event_of_session(event, true));
+    return config.log_all || changes(event) || changes(event_of_session(event, true));
 }
 
 bool judge_cares(const struct process *process, int status)
@@ -114,6 +116,44 @@ struct dying {
     bool last;
 };
 
+/* What is said of each connection, where all endings are recorded. The copies stay open until that is done. */
+struct telling {
+    int fd;
+    enum event event;
+    enum ending ending;
+    struct fate fate;
+};
+
+struct told {
+    size_t count;
+    struct telling of[];
+};
+
+/*
+ * Room for as many as there can be; NULL where they are not recorded, were before, when another thread died, or without
+ * memory.
+ */
+static struct told *told_new(pid_t pid, size_t most)
+{
+    struct process *process = (struct process *)task_find(pid);
+    const bool tells = config.log_all && process && !process->first.told;
+    struct told *told = tells ? malloc(sizeof *told + most * sizeof *told->of) : NULL;
+    if (told) {
+        told->count = 0;
+        process->first.told = true;
+    }
+    return told;
+}
+
+static void say_each(const void *data)
+{
+    const struct told *told = data;
+    for (size_t i = 0; i < told->count; i++) {
+        const struct telling *one = &told->of[i];
+        record_ending(one->fd, one->event, one->ending, &one->fate);
+    }
+}
+
 /* Was it given to the process, and is the end of it that of a session? */
 static bool is_session(const struct dying *death, const struct socket *socket)
 {
@@ -123,8 +163,18 @@ static bool is_session(const struct dying *death, const struct socket *socket)
     return event_of_session(death->event, given) != death->event;
 }
 
-/* What is to become of it; and does that, if DOES. */
-static enum ending decide(const struct dying *death, const struct socket *socket, bool does)
+/* Notes it for its record, before it is changed. */
+static void tell(struct told *told, int fd, enum event event, enum ending ending)
+{
+    const struct linger linger = socket_linger(fd);
+    const struct known known = {.aborts = linger.l_onoff && linger.l_linger == 0};
+    told->of[told->count++] =
+        (struct telling){.fd = fd, .event = event, .ending = ending, .fate = fate_of(fd, known)};
+}
+
+/* What is to become of it; and does that, if DOES. Notes it in TOLD, unless that is NULL. */
+static enum ending decide(const struct dying *death, const struct socket *socket, bool does,
+                          struct told *told)
 {
     turns_rest();
     int fd = copies_take(death->pidfd, socket->fd);
@@ -132,17 +182,21 @@ static enum ending decide(const struct dying *death, const struct socket *socket
         return ENDINGS;
     const enum event event = event_of_session(death->event, is_session(death, socket));
     enum ending ending = what_becomes(fd, death->thread, event);
-    if (does && ending != ENDING_KEEP && ending != ENDINGS)
+    if (told && ending != ENDINGS)
+        tell(told, fd, event, ending);
+    if (does && !config.observes && ending != ENDING_KEEP && ending != ENDINGS)
         act(fd, ending);
     return ending;
 }
 
-/* Is there anything to do? Only then it is worth to look at what all other watched processes have. */
+/*
+ * Is there anything to do, or to tell? Only then it is worth to look at what all other watched processes have.
+ */
 static bool changes_any(const struct sockets *sockets, const struct dying *death)
 {
     for (size_t i = 0; i < sockets->count; i++) {
-        enum ending ending = decide(death, &sockets->at[i], false);
-        if (ending != ENDING_KEEP && ending != ENDINGS)
+        enum ending ending = decide(death, &sockets->at[i], false, NULL);
+        if (ending != ENDINGS && (ending != ENDING_KEEP || config.log_all))
             return true;
     }
     return false;
@@ -238,19 +292,23 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
     struct sockets sockets;
     bool seen = sockets_of(&sockets, thread, 0, UINT_MAX);
     bool hidden = false;
+    struct told *told = told_new(death.pid, sockets.count);
     listeners_forget();
     if (changes_any(&sockets, &death)) {
         exclude_shared(&sockets, &death);
         hidden = holders_are_hidden();
         for (size_t i = 0; i < sockets.count; i++)
             if (!sockets.at[i].excluded)
-                count[is_session(&death, &sockets.at[i])][decide(&death, &sockets.at[i], true)]++;
+                count[is_session(&death, &sockets.at[i])][decide(&death, &sockets.at[i], true, told)]++;
     }
     free(sockets.at);
     free(given);
     const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
+    if (told && told->count > 0)
+        judge_record(death.pid, death.pidfd, say_each, told);
     if (last)
         judge_record(death.pid, death.pidfd, say, &verdict);
+    free(told);
     copies_close();
     close(death.pidfd);
 }
@@ -283,7 +341,7 @@ static struct inodes *inodes_of(pid_t pid, unsigned last)
 {
     enum { MOST_GIVEN = 256 };
     struct sockets sockets;
-    if (!changes(EVENT_EXIT_ERROR) && !changes(EVENT_SESSION_ERROR))
+    if (!config.log_all && !changes(EVENT_EXIT_ERROR) && !changes(EVENT_SESSION_ERROR))
         return NULL;
     sockets_of(&sockets, pid, 0, last);
     struct inodes *inodes = sockets.count && sockets.count <= MOST_GIVEN

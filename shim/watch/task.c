@@ -95,6 +95,7 @@ void task_execs(struct process *process)
     free(process->first.call);
     process->first.call = NULL;
     process->first.exiting = process->first.asked_to_stop = process->first.judged = false;
+    process->first.told = false;
     process->first.decided = false;
     process->alive = 1;
     process->foreign = NULL;

@@ -22,6 +22,7 @@ struct task {
     /* Of the process, if it is the first thread. */
     bool asked_to_stop : 1; /* it has taken TERM or INT, by a handler or by sigwait(3) */
     bool judged : 1;        /* a death of the whole process has been acted on */
+    bool told : 1;          /* each of its connections has got its record, where all endings are recorded */
     bool decided : 1;       /* no thread lives, and what becomes of its connections is settled */
     bool is_unknown : 1;    /* it has execed, and which connections are not its own is not known yet */
 };
