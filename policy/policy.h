@@ -166,6 +166,9 @@ bool signals_parse(uint64_t *out, const char *text, struct fault *fault);
 /* A place for records: "stderr", "syslog", or an absolute path. OUT becomes TEXT itself. */
 bool log_parse(const char **out, const char *text, struct fault *fault);
 
+/* An absolute path. OUT becomes TEXT itself; whether it is a directory is not asked. */
+bool directory_parse(const char **out, const char *text, struct fault *fault);
+
 /* The form of a record: "logfmt" or "json". OUT: is it json? */
 bool log_format_parse(bool *out, const char *text, struct fault *fault);
 

@@ -256,3 +256,14 @@ bool log_parse(const char **out, const char *text, struct fault *fault)
     }
     return scan_unknown(&scan, all, &log_words);
 }
+
+bool directory_parse(const char **out, const char *text, struct fault *fault)
+{
+    struct scan scan = scan_begin(text, fault);
+    struct span all = {text, strcspn(text, "\n")};
+
+    if (*text != '/' || text[all.length] != '\0')
+        return scan_fault(&scan, all, "not an absolute path", "a path that begins with '/'", NULL);
+    *out = text;
+    return true;
+}

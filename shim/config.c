@@ -108,7 +108,7 @@ static void observe(void)
 {
     config.log_all = true;
     config.linger.waits = false;
-    if (!config.log)
+    if (!config.log && !config.stats)
         config.log = "stderr";
 }
 

@@ -23,6 +23,7 @@ struct config {
     struct statuses clean_exits;
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
+    const char *stats; /* the directory for counters; NULL for none */
     const char *log; /* where records go, as log_parse() takes it; NULL for nowhere */
     bool log_json;   /* are records JSON? */
     bool log_all;    /* are endings recorded that change nothing? So while it observes. */

@@ -52,6 +52,23 @@ refused() {
     refused TRUEFIN_LOG relative/path relative/path
 }
 
+@test "a bad TRUEFIN_LOG_FORMAT gives one line, and a program without truefin" {
+    refused TRUEFIN_LOG_FORMAT jsn jsn
+    assert_output --partial 'did you mean json'
+}
+
+@test "a bad TRUEFIN_LOG_ENDINGS gives one line, and a program without truefin" {
+    refused TRUEFIN_LOG_ENDINGS every every
+}
+
+@test "a bad TRUEFIN_OBSERVE gives one line, and a program without truefin" {
+    refused TRUEFIN_OBSERVE yes yes
+}
+
+@test "a bad TRUEFIN_STATS gives one line, and a program without truefin" {
+    refused TRUEFIN_STATS run/truefin run/truefin
+}
+
 @test "a bad policy under TRUEFIN_STRICT=1 exits 78 before main" {
     run -78 --separate-stderr shimmed TRUEFIN_STRICT=1 TRUEFIN_POLICY=abort-on-crsh "$PROGRAMS/server" say:main
     assert_output ''

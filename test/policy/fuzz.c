@@ -175,6 +175,15 @@ static void check_values(const char *text)
         must(bytes <= UINT64_C(1) << 40);
     if (!linger_end_parse(&end, text, &fault))
         check_fault(text, &fault);
+    const char *directory = NULL;
+    if (!log_format_parse(&waits, text, &fault))
+        check_fault(text, &fault);
+    if (!log_endings_parse(&waits, text, &fault))
+        check_fault(text, &fault);
+    if (!observe_parse(&waits, text, &fault))
+        check_fault(text, &fault);
+    if (!directory_parse(&directory, text, &fault))
+        check_fault(text, &fault);
     if (!linger_at_exit_parse(&waits, text, &fault))
         check_fault(text, &fault);
 }

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 414 };
+enum { ROWS = 422 };
 
 static int rows, failures;
 
@@ -436,6 +436,10 @@ FAULT_OF(in_time, unsigned, time_parse)
 FAULT_OF(in_size, uint64_t, size_parse)
 FAULT_OF(in_linger_end, uint8_t, linger_end_parse)
 FAULT_OF(in_linger_at_exit, bool, linger_at_exit_parse)
+FAULT_OF(in_log_format, bool, log_format_parse)
+FAULT_OF(in_log_endings, bool, log_endings_parse)
+FAULT_OF(in_observe, bool, observe_parse)
+FAULT_OF(in_directory, const char *, directory_parse)
 FAULT_OF(in_statuses, struct statuses, statuses_parse)
 FAULT_OF(in_signals, uint64_t, signals_parse)
 FAULT_OF(in_log, const char *, log_parse)
@@ -593,6 +597,14 @@ static const struct {
     {__LINE__, in_linger_at_exit, "no", 1, 1, 2, "unknown choice", NULL},
     {__LINE__, in_linger_at_exit, "wat", 1, 1, 3, "unknown choice", "wait"},
     {__LINE__, in_linger_at_exit, "wait\n", 1, 5, 0, "unexpected text", NULL},
+    {__LINE__, in_log_format, "jsn", 1, 1, 3, "unknown form of records", "json"},
+    {__LINE__, in_log_format, "json,", 1, 1, 5, "unknown form of records", "json"},
+    {__LINE__, in_log_endings, "al", 1, 1, 2, "unknown choice", "all"},
+    {__LINE__, in_log_endings, "every", 1, 1, 5, "unknown choice", NULL},
+    {__LINE__, in_observe, "yes", 1, 1, 3, "neither on nor off", NULL},
+    {__LINE__, in_observe, "1\n", 1, 2, 0, "unexpected text", NULL},
+    {__LINE__, in_directory, "run/truefin", 1, 1, 11, "not an absolute path", NULL},
+    {__LINE__, in_directory, "/run\n", 1, 1, 4, "not an absolute path", NULL},
     /* exit statuses */
     {__LINE__, in_statuses, "", 1, 1, 0, "missing exit status", NULL},
     {__LINE__, in_statuses, "0,", 1, 3, 0, "missing exit status", NULL},
@@ -825,6 +837,12 @@ static void test_linger_words(void)
     CHECK(__LINE__, "rst", linger_end_parse(&end, "rst", &fault) && end == ENDING_RST);
     CHECK(__LINE__, "wait", linger_at_exit_parse(&waits, "wait", &fault) && waits);
     CHECK(__LINE__, "end", linger_at_exit_parse(&waits, "end", &fault) && !waits);
+    CHECK(__LINE__, "json", log_format_parse(&waits, "json", &fault) && waits);
+    CHECK(__LINE__, "logfmt", log_format_parse(&waits, "logfmt", &fault) && !waits);
+    CHECK(__LINE__, "all", log_endings_parse(&waits, "all", &fault) && waits);
+    CHECK(__LINE__, "changed", log_endings_parse(&waits, "changed", &fault) && !waits);
+    CHECK(__LINE__, "1", observe_parse(&waits, "1", &fault) && waits);
+    CHECK(__LINE__, "0", observe_parse(&waits, "0", &fault) && !waits);
 }
 
 /* Members lists exactly the statuses in the set, -1 ends it. */
@@ -942,6 +960,10 @@ static void test_defaults(void)
     CHECK(__LINE__, settings[SETTING_LINGER_AT_EXIT].default_text,
           linger_at_exit_parse(&linger.waits, settings[SETTING_LINGER_AT_EXIT].default_text, &fault) &&
               linger.waits == linger_default.waits);
+    bool json = true, all = true, observes = true;
+    CHECK(__LINE__, "off", log_format_parse(&json, settings[SETTING_LOG_FORMAT].default_text, &fault) && !json);
+    CHECK(__LINE__, "off", log_endings_parse(&all, settings[SETTING_LOG_ENDINGS].default_text, &fault) && !all);
+    CHECK(__LINE__, "off", observe_parse(&observes, settings[SETTING_OBSERVE].default_text, &fault) && !observes);
 }
 
 int main(void)

@@ -86,7 +86,7 @@ rows() {
     assert_equal "$(cat documented)" "$(cat known)"
     "$TRUEFIN" --help | sed -n '/^Environment:/,$p' | grep -oE 'TRUEFIN_[A-Z_]+' | sort >documented
     assert_equal "$(cat documented)" "$(cat known)"
-    assert_equal "$(wc -l <known)" 14
+    assert_equal "$(wc -l <known)" 18
 }
 
 @test "REFERENCE says of a variable what settings.def says, truefin(1) has its default" {
@@ -99,7 +99,7 @@ rows() {
             fail "$name: $default is not the default in truefin(1)"
         seen=$((seen + 1))
     done < <(rows 'SOURCE|SETTING|FLAG')
-    assert_equal "$seen" 14
+    assert_equal "$seen" 18
 }
 
 @test "the options that set a variable are in --help, in truefin(1) and in the completion" {
@@ -111,12 +111,12 @@ rows() {
         run -0 grep -Fw -e "$option" "$SOURCE_DIR/scripts/completion.bash"
         seen=$((seen + 1))
     done < <(rows 'SOURCE|SETTING')
-    assert_equal "$seen" 2
+    assert_equal "$seen" 3
 }
 
 @test "no source reads a variable that settings.def does not have" {
     sed -nE 's/^(SOURCE|SETTING|FLAG|INTERNAL)\(([A-Z_]+),.*/TRUEFIN_\2/p' "$SOURCE_DIR/policy/settings.def" | sort >known
-    assert_equal "$(wc -l <known)" 16
+    assert_equal "$(wc -l <known)" 20
     find "$SOURCE_DIR/shim" "$SOURCE_DIR/policy" -name '*.c' -exec grep -ohE '"TRUEFIN_[A-Z_]+"' {} + | tr -d '"' | sort -u >names
     [ -s names ]
     assert_equal "$(comm -23 names known)" ''

@@ -12,8 +12,8 @@ setup() {
     started=()
 }
 
-@test "the session in README is what one sees" {
-    sessions_are_true "$README" 1
+@test "the sessions in README are what one sees" {
+    sessions_are_true "$README" 2
 }
 
 @test "the sessions in REFERENCE are what one sees" {
@@ -109,5 +109,5 @@ first_cells() {
         grep -Eq "\(${name#TRUEFIN_},[^\"]*\"$value\"," "$SOURCE_DIR/policy/settings.def" || fail "$name: $value is not the default"
         seen=$((seen + 1))
     done < <(grep -E '^\| `TRUEFIN_[A-Z_]+` \| `' "$REFERENCE")
-    assert_equal "$seen" 11
+    assert_equal "$seen" 14
 }
