@@ -24,10 +24,10 @@ struct config {
     uint64_t stop_signals; /* bit N for signal N */
     struct linger_limits linger;
     const char *stats; /* the directory for counters; NULL for none */
-    const char *log; /* where records go, as log_parse() takes it; NULL for nowhere */
-    bool log_json;   /* are records JSON? */
-    bool log_all;    /* are endings recorded that change nothing? So while it observes. */
-    bool observes;   /* nothing is changed, of no socket and no signal */
+    const char *log;   /* where records go, as log_parse() takes it; NULL for nowhere */
+    bool log_json;     /* are records JSON? */
+    bool log_all;      /* are endings recorded that change nothing? So while it observes. */
+    bool observes;     /* nothing is changed, of no socket and no signal */
     struct flush_limits flush;
     bool keeps;                /* may a connection outlive its close, by any rule? */
     bool flushes;              /* is any to be aborted when all is delivered? */

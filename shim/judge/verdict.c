@@ -39,6 +39,11 @@ static const struct fate *ask_fate(struct fate *fate, int fd, const struct conne
     return fate;
 }
 
+static bool is_unread(int fd, const struct fate *fate)
+{
+    return fate ? fate->unread > 0 : socket_unread(fd) > 0;
+}
+
 /* Asks the kernel what is unread only where the answer can matter. FATE: as of ask_fate(). */
 static enum event event_at(int fd, const struct connection *connection, size_t buffered,
                            const struct fate *fate)
@@ -52,8 +57,7 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
     });
     if (event != EVENT_CLOSE || (!fate && endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE]))
         return event;
-    return buffered > 0 || (fate ? fate->unread : (unsigned)socket_unread(fd)) > 0 ? EVENT_UNREAD
-                                                                                   : EVENT_CLOSE;
+    return buffered > 0 || is_unread(fd, fate) ? EVENT_UNREAD : EVENT_CLOSE;
 }
 
 /*

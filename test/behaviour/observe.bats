@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# shellcheck disable=SC1083,SC2030,SC2031,SC2154  # braces are words here, and helpers set variables
 # TRUEFIN_OBSERVE=1: nothing is changed, and each ending is recorded: what the kernel does, why, and what the policy says.
 # TRUEFIN_LOG_ENDINGS=all: the same records while the policy acts.
 

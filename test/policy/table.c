@@ -961,9 +961,12 @@ static void test_defaults(void)
           linger_at_exit_parse(&linger.waits, settings[SETTING_LINGER_AT_EXIT].default_text, &fault) &&
               linger.waits == linger_default.waits);
     bool json = true, all = true, observes = true;
-    CHECK(__LINE__, "off", log_format_parse(&json, settings[SETTING_LOG_FORMAT].default_text, &fault) && !json);
-    CHECK(__LINE__, "off", log_endings_parse(&all, settings[SETTING_LOG_ENDINGS].default_text, &fault) && !all);
-    CHECK(__LINE__, "off", observe_parse(&observes, settings[SETTING_OBSERVE].default_text, &fault) && !observes);
+    CHECK(__LINE__, "off",
+          log_format_parse(&json, settings[SETTING_LOG_FORMAT].default_text, &fault) && !json);
+    CHECK(__LINE__, "off",
+          log_endings_parse(&all, settings[SETTING_LOG_ENDINGS].default_text, &fault) && !all);
+    CHECK(__LINE__, "off",
+          observe_parse(&observes, settings[SETTING_OBSERVE].default_text, &fault) && !observes);
 }
 
 int main(void)
