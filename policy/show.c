@@ -160,6 +160,34 @@ static bool observes(void)
     return text && observe_parse(&does, text, &fault) && does;
 }
 
+/* As shim/report/stats.c refuses a directory. */
+static bool stats_are_possible(const char *text, struct fault *fault)
+{
+    static char what[128];
+    struct stat found = {.st_mode = S_IFDIR};
+    const char *refused = NULL;
+
+    if (stat(text, &found) != 0)
+        refused = strerror(errno);
+    else if (!S_ISDIR(found.st_mode))
+        refused = "no directory";
+    else if ((found.st_mode & (S_IWGRP | S_IWOTH)) && !(found.st_mode & S_ISVTX))
+        refused = "others can write there, and it is not sticky";
+    else if (found.st_uid != 0 && found.st_uid != geteuid())
+        refused = "it belongs to another user";
+    if (!refused)
+        return true;
+    snprintf(what, sizeof what, "cannot be used (%s)", refused);
+    *fault = (struct fault){
+        .what = what,
+        .allowed = "a directory of root's or your own, with the sticky bit if others can write there",
+        .at = text,
+        .length = strlen(text),
+        .line = 1,
+        .column = 1};
+    return false;
+}
+
 static int check_policy(void)
 {
     struct source source;
@@ -198,7 +226,8 @@ static bool setting_is_good(enum setting_name i)
 
     if (!source.text || !is_good[i])
         return true;
-    if (is_good[i](source.text, &fault) && (i != SETTING_LOG || log_opens(source.text, &fault)))
+    if (is_good[i](source.text, &fault) && (i != SETTING_LOG || log_opens(source.text, &fault)) &&
+        (i != SETTING_STATS || stats_are_possible(source.text, &fault)))
         return true;
     bad_text(&source, &fault);
     return false;

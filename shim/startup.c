@@ -14,6 +14,7 @@
 #include "process/process.h"
 #include "report/record.h"
 #include "report/setup.h"
+#include "report/stats.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -64,6 +65,8 @@ __attribute__((constructor)) static void start(void)
         const char *watcher = config_variable("TRUEFIN_WATCH");
         config.watched = watcher && holder_traced_by(watcher);
         config_degrade(STATE_ON);
+        stats_open(NULL, false);
+        process_at_birth(stats_new_process);
         process_at_birth(keep_new_process);
         process_at_birth(ownership_new_process);
         process_at_birth(dispositions_new_process);

@@ -1,6 +1,7 @@
 #include "connection/socket.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "keep_errno.h"
 #include "libc.h"
 #include "own_calls.h"
@@ -54,8 +55,9 @@ static bool own_abort(const struct connection *connection)
 void socket_arm(int fd, struct connection *connection)
 {
     KEEP_ERRNO;
-    if (!hands_off() && set_linger(fd, true, 0))
-        atomic_fetch_or(&connection->flags, FLAG_ARMED);
+    if (!hands_off() && set_linger(fd, true, 0) &&
+        !(atomic_fetch_or(&connection->flags, FLAG_ARMED) & FLAG_ARMED) && connection->counted)
+        COUNT(armed);
 }
 
 void socket_disarm(int fd, struct connection *connection)
@@ -67,7 +69,8 @@ void socket_disarm(int fd, struct connection *connection)
     if (maybe_armed && !hands_off()) {
         if (!own_abort(connection))
             set_linger(fd, flags & FLAG_LINGER_ON, connection->linger_seconds);
-        atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_ARMED);
+        if ((atomic_fetch_and(&connection->flags, (uint16_t)~FLAG_ARMED) & FLAG_ARMED) && connection->counted)
+            COUNT_BY(armed, -1);
     }
 }
 

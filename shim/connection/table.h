@@ -69,7 +69,8 @@ struct connection {
     _Atomic int32_t set;
     uint32_t forks; /* children that this process had made before it got it; ownership.c */
     uint32_t spawns;
-    bool plain; /* certainly TCP, and not MPTCP; of a listener: and so is all that it accepts */
+    bool plain;   /* certainly TCP, and not MPTCP; of a listener: and so is all that it accepts */
+    bool counted; /* among the open ones (counters.h); ownership.c */
 };
 
 /* A name for a record that goes stale when the record is reused. 0 names nothing. */

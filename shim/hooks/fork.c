@@ -7,6 +7,7 @@
 #include "libc.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/stats.h"
 
 #include <stdarg.h>
 
@@ -68,6 +69,7 @@ HOOK int daemon(int nochdir, int noclose)
     int result = real(daemon)(nochdir, noclose);
     if (result == 0) {
         keep_new_process(getpid());
+        stats_moved();
         ownership_moved(before);
     }
     return result;

@@ -1,6 +1,7 @@
 #include "hooks/option.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "hooks/dispositions.h"
@@ -182,6 +183,7 @@ void option_sandbox(void)
     ownership_cut();
     dispositions_restore();
     config_degrade(STATE_QUIET);
+    counters_say(PAGE_SANDBOXED);
 }
 
 void option_prctl(int operation, unsigned long mode, unsigned long filter)

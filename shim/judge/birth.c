@@ -1,6 +1,7 @@
 #include "judge/birth.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
 #include "connection/table.h"
@@ -25,9 +26,14 @@
  */
 void birth_audit(bool missed_a_close)
 {
-    if (!missed_a_close || atomic_load(&config.state) != STATE_ON)
+    if (!missed_a_close)
+        return;
+    COUNT(missed_closes);
+    if (atomic_load(&config.state) != STATE_ON)
         return;
     config_degrade(STATE_BLIND);
+    if (!config.observes)
+        counters_say(PAGE_BLIND);
     ownership_disarm_all();
     record_note("this program closes descriptors where no hook sees it (io_uring, inline system calls, "
                 "CLONE_FILES, RTLD_DEEPBIND): "
@@ -52,6 +58,7 @@ static struct connection *learn(int fd)
         return NULL;
     }
     struct connection *record = table_new(fd, KIND_SOCKET);
+    COUNT(missed_births);
     if (record) {
         record->plain = transport == TRANSPORT_TCP;
         learn_own_linger(fd, record);

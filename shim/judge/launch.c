@@ -11,6 +11,7 @@
 #include "process/holder.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/stats.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -238,13 +239,16 @@ void launch_before_exec(void)
     } else {
         around_exec(let_go);
         flush_await(false);
+        stats_execs(true);
     }
 }
 
 void launch_exec_failed(void)
 {
-    if (truefin_in_vfork)
+    if (truefin_in_vfork) {
         unrelease_standard();
-    else
+    } else {
         around_exec(take_back);
+        stats_execs(false);
+    }
 }

@@ -1,12 +1,16 @@
 #include "judge/protect.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/socket.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/stats.h"
 
 void protect_born(int fd, struct connection *connection, const struct facts *facts)
 {
+    stats_begin();
+    COUNT(born[facts->role]);
     connection->endings = policy_decide(config.policy, facts);
     connection->kind = KIND_CONNECTION;
     ownership_born(connection);

@@ -1,6 +1,7 @@
 #include "judge/verdict.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/socket.h"
 #include "judge/birth.h"
 #include "judge/event.h"
@@ -13,6 +14,7 @@
 #include "process/ownership.h"
 #include "process/process.h"
 #include "report/record.h"
+#include "report/stats.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -28,7 +30,7 @@ enum event verdict_event_for(const struct connection *connection, enum event eve
  */
 static const struct fate *ask_fate(struct fate *fate, int fd, const struct connection *connection)
 {
-    if (!config.log_all || !record_wanted())
+    if (!config.log_all || !(record_wanted() || config.stats))
         return NULL;
     const uint16_t flags = atomic_load(&connection->flags);
     *fate = fate_of(fd, (struct known){
@@ -36,6 +38,7 @@ static const struct fate *ask_fate(struct fate *fate, int fd, const struct conne
                             .shut = flags & FLAG_SHUT,
                             .shut_no = atomic_load(&connection->claims) == 0 && !(flags & FLAG_PASSED),
                         });
+    COUNT(causes[fate->why]);
     return fate;
 }
 
@@ -102,8 +105,12 @@ static enum ending feasible(int fd, const struct connection *connection, enum en
  */
 static void flush(int fd, struct connection *connection)
 {
-    if (config.flush.most > 0 && kept_unflushed(fd, connection->plain) > 0 &&
-        !keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)) && socket_unsent(fd) > 0)
+    uint32_t queued = 0;
+    if (config.flush.most == 0 || kept_queue(fd, connection->plain, &queued) == 0)
+        return;
+    if (keep_flush(fd, connection, ownership_is_sole_holder(fd, connection)))
+        COUNT_BY(flush_bytes, queued);
+    else if (socket_unsent(fd) > 0)
         socket_disarm(fd, connection);
 }
 
@@ -116,12 +123,15 @@ static void end(int fd, struct connection *connection, enum ending ending)
 /* Nothing is done to it: what the policy says is only told. */
 static void observe(int fd, const struct connection *connection, enum event event, const struct fate *fate)
 {
-    record_ending(fd, event, ending_of_event(fd, connection, event, fate), fate);
+    const enum ending ending = ending_of_event(fd, connection, event, fate);
+    COUNT(would[event][ending]);
+    record_ending(fd, event, ending, fate);
 }
 
 static void judge(int fd, struct connection *connection, size_t buffered)
 {
     struct fate room;
+    stats_begin();
     const struct fate *fate = ask_fate(&room, fd, connection);
     const enum event event = event_at(fd, connection, buffered, fate);
     if (config.observes) {
@@ -129,6 +139,7 @@ static void judge(int fd, struct connection *connection, size_t buffered)
         return;
     }
     enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), true);
+    COUNT(ended[event][ending]);
     if (ending != ENDING_KEEP || fate)
         record_ending(fd, event, ending, fate);
     end(fd, connection, ending);
@@ -193,6 +204,7 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
     }
     if (!will_abort)
         *ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), config.linger.waits);
+    COUNT(ended[event][*ending]);
     if (fate)
         record_ending(fd, event, *ending, fate);
     if (!will_abort)
@@ -209,6 +221,7 @@ void verdict_death(enum event event)
     unsigned count[2][ENDINGS] = {{0}}; /* of all, and of those for which it is another event: sessions */
     int cancellation = no_cancellation();
     struct connection *connection;
+    stats_begin();
     for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
         const enum event its_event = verdict_event_for(connection, event);
         enum ending ending;
@@ -218,5 +231,6 @@ void verdict_death(enum event event)
     flush_await(true);
     record_death(event, count[false]);
     record_death(event_of_session(event, true), count[true]);
+    stats_died(event);
     real(pthread_setcancelstate)(cancellation, NULL);
 }

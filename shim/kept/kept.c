@@ -1,6 +1,7 @@
 #include "kept/kept.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/socket.h"
 #include "kept/raw.h"
 #include "libc.h"
@@ -33,15 +34,18 @@ static void begin(struct kept *kept, enum kept_aim aim, uint32_t milliseconds, u
     kept->ends = now + milliseconds;
     kept->due = now + (first < milliseconds ? first : milliseconds);
     kept->left = config.linger.bytes;
+    kept->queued = 0;
 }
 
 void kept_discard(struct kept *kept)
 {
+    COUNT(kept_linger);
     begin(kept, KEPT_DISCARDS, config.linger.milliseconds, config.linger.milliseconds);
 }
 
 void kept_flush(struct kept *kept, bool sole)
 {
+    COUNT(kept_flush);
     begin(kept, KEPT_FLUSHES, config.flush.most, config.flush.gap < KEPT_TICK ? config.flush.gap : KEPT_TICK);
     kept->shared = !sole;
     kept->deaf = !sole;
@@ -88,6 +92,7 @@ BARE static enum kept_outcome discard(int fd, struct kept *kept)
         if ((uint64_t)size >= kept->left)
             return KEPT_LIMIT;
         kept->left -= (uint64_t)size;
+        COUNT_BY(discarded_bytes, size);
     }
     return KEPT_WAITS;
 }
@@ -124,10 +129,23 @@ BARE static bool is_queued(const struct tcp_info *info)
     }
 }
 
-BARE static bool is_acknowledged(int fd)
+/* Bytes; 0 where the kernel does not tell. */
+BARE static uint32_t queue_of(int fd)
 {
     int queued = 0;
-    return CALL4(ioctl, fd, SIOCOUTQ, &queued, 0) != 0 || queued == 0;
+    return CALL4(ioctl, fd, SIOCOUTQ, &queued, 0) == 0 && queued > 0 ? (uint32_t)queued : 0;
+}
+
+BARE static bool is_acknowledged(int fd)
+{
+    return queue_of(fd) == 0;
+}
+
+/* The same as SIOCOUTQ says, but for the SYN and the FIN (tcp_info in linux/tcp.h, since Linux 4.19). */
+BARE static uint32_t queue_in(const struct tcp_info *info)
+{
+    const uint64_t out = info->tcpi_bytes_sent - info->tcpi_bytes_retrans - info->tcpi_bytes_acked;
+    return info->tcpi_notsent_bytes + (out < UINT32_MAX ? (uint32_t)out : 0);
 }
 
 /* Both directions are over: the peer has reset it, or it has timed out. Our own FIN is not out here. */
@@ -143,21 +161,29 @@ BARE static bool is_over(int fd)
     return CALL6(ppoll, &state, 1, &none, NULL, 0, 0) == 1 && (state.revents & POLLHUP);
 }
 
-/* As kept_unflushed(), of a connection that is not over. */
-BARE static uint32_t unflushed(int fd, bool plain)
+/* As kept_unflushed(), of a connection that is not over. QUEUED becomes the bytes that are not acknowledged. */
+BARE static uint32_t unflushed(int fd, bool plain, uint32_t *queued)
 {
     struct tcp_info info; /* without an initialiser, of which a compiler may make a call of memset */
     const bool wants_gap = config.flush.gap > 0;
     const bool told = wants_gap && plain && get_info(fd, &info);
-    if (told ? is_queued(&info) : !is_acknowledged(fd))
+    *queued = told ? queue_in(&info) : queue_of(fd);
+    if (told ? is_queued(&info) : *queued > 0)
         return KEPT_TICK;
+    *queued = 0;
     return wants_gap && (told || get_info(fd, &info)) ? gap_left(&info) : 0;
 }
 
 /* SIOCOUTQ goes on to count what a reset, or the end of all tries, has left in the queue. */
 BARE uint32_t kept_unflushed(int fd, bool plain)
 {
-    const uint32_t left = unflushed(fd, plain);
+    uint32_t queued;
+    return kept_queue(fd, plain, &queued);
+}
+
+BARE uint32_t kept_queue(int fd, bool plain, uint32_t *queued)
+{
+    const uint32_t left = unflushed(fd, plain, queued);
     return left > 0 && is_over(fd) ? 0 : left;
 }
 
@@ -218,7 +244,7 @@ BARE static enum kept_outcome flush(int fd, struct kept *kept, uint32_t now)
         kept->deaf = !kept_drain(fd);
     if ((int32_t)(now - kept->due) < 0)
         return KEPT_WAITS;
-    const uint32_t wait = unflushed(fd, false);
+    const uint32_t wait = unflushed(fd, false, &kept->queued);
     if (wait == 0)
         return KEPT_ABORTS;
     if ((int32_t)(now - kept->ends) >= 0)
@@ -237,8 +263,28 @@ BARE enum kept_outcome kept_look(int fd, struct kept *kept)
     return outcome == KEPT_WAITS && (int32_t)(raw_now() - kept->ends) >= 0 ? KEPT_LIMIT : outcome;
 }
 
+BARE static void count(const struct kept *kept, enum kept_outcome outcome)
+{
+    switch (outcome) {
+    case KEPT_ENDED:
+        COUNT(kept_ended);
+        break;
+    case KEPT_ABORTS:
+        COUNT(flushed);
+        break;
+    case KEPT_LIMIT:
+        COUNT(kept_limit);
+        if (kept->aim == KEPT_FLUSHES)
+            COUNT_BY(timed_out_bytes, kept->queued);
+        break;
+    default:
+        COUNT(kept_gave_way);
+    }
+}
+
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
 {
+    count(kept, outcome);
     if (kept->aim == KEPT_FLUSHES && outcome == KEPT_GIVES_WAY && !kept->shared && !is_acknowledged(fd))
         kept_linger_off(fd);
     else if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))

@@ -46,6 +46,7 @@ struct kept {
     _Atomic uint32_t ends; /* milliseconds, monotonic, modulo 2^32: when its time is used up */
     _Atomic uint32_t due;  /* the same: when it is to be looked at next, though nothing arrives */
     _Atomic uint64_t left; /* bytes that may still be discarded */
+    uint32_t queued;       /* bytes that were not acknowledged at the last look; KEPT_FLUSHES only */
     uint8_t aim;           /* enum kept_aim */
     bool deaf;      /* what arrives is no reason to look at it: somebody else's, or the peer's FIN was it */
     bool shared;    /* other processes may have it: nothing of it is changed but by the abort */
@@ -83,6 +84,9 @@ void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outco
  * says all. Of an MPTCP socket it says what holds for one of its subflows. Else one more.
  */
 uint32_t kept_unflushed(int fd, bool plain);
+
+/* The same, and QUEUED becomes the number of bytes that are not acknowledged, as far as these calls tell it. */
+uint32_t kept_queue(int fd, bool plain, uint32_t *queued);
 
 /* Takes the program's own linger off FD: its last close must not wait. One call. */
 void kept_linger_off(int fd);

@@ -1,5 +1,6 @@
 #include "kept/slots.h"
 
+#include "connection/counters.h"
 #include "kept/raw.h"
 #include "libc.h"
 #include "report/record.h"
@@ -118,7 +119,9 @@ BARE static void settle(int fd, struct slot *slot)
     if (!slot->deferred.timed || !atomic_compare_exchange_strong(&slot->state, &seen, SLOT_BUSY))
         return;
     kept_linger_off(fd);
-    atomic_fetch_and(&slot->deferred.connection->flags, (uint16_t)~FLAG_ARMED);
+    if ((atomic_fetch_and(&slot->deferred.connection->flags, (uint16_t)~FLAG_ARMED) & FLAG_ARMED) &&
+        slot->deferred.connection->counted)
+        COUNT_BY(armed, -1);
     if (slot->deferred.alone)
         CALL4(shutdown, fd, SHUT_WR, 0, 0);
     else

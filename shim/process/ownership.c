@@ -1,5 +1,6 @@
 #include "process/ownership.h"
 
+#include "connection/counters.h"
 #include "connection/socket.h"
 #include "keep_errno.h"
 #include "libc.h"
@@ -41,6 +42,17 @@ static __thread table_name latest __attribute__((tls_model("initial-exec")));
  * child finds its own here.
  */
 static __thread int32_t heir __attribute__((tls_model("initial-exec")));
+
+/* From now on, or no longer, it is ours to judge. */
+static void count(struct connection *connection, bool is_ours)
+{
+    const int step = is_ours ? 1 : -1;
+    atomic_fetch_add(&self.connections, step);
+    connection->counted = is_ours;
+    COUNT_BY(open, step);
+    if (atomic_load(&connection->flags) & FLAG_ARMED)
+        COUNT_BY(armed, step);
+}
 
 void ownership_adopted(struct connection *connection)
 {
@@ -89,7 +101,7 @@ static void inherit(struct connection *connection, int32_t pid)
     connection->forks = atomic_load(&self.forks);
     connection->spawns = atomic_load(&self.spawns);
     connection->depth = self.depth;
-    atomic_fetch_add(&self.connections, 1);
+    count(connection, true);
 }
 
 void ownership_new_process(pid_t pid)
@@ -114,7 +126,7 @@ void ownership_born(struct connection *connection)
     connection->forks = atomic_load(&self.forks);
     connection->spawns = atomic_load(&self.spawns);
     latest = table_name_of(connection);
-    atomic_fetch_add(&self.connections, 1);
+    count(connection, true);
 }
 
 struct connection *ownership_next(int *fd)
@@ -198,7 +210,7 @@ bool ownership_gives_up(int fd, struct connection *connection)
             atomic_fetch_sub(&self.disowned, 1);
         return false;
     }
-    atomic_fetch_sub(&self.connections, 1);
+    count(connection, false);
     uint32_t claims = atomic_load(&connection->claims);
     if (claims && !last_claimant(claims, fd, connection))
         return false;
@@ -357,7 +369,7 @@ void ownership_disarm_all(void)
 void ownership_disown(struct connection *connection)
 {
     connection->depth = NOBODY;
-    atomic_fetch_sub(&self.connections, 1);
+    count(connection, false);
     atomic_fetch_add(&self.disowned, 1);
 }
 
@@ -366,7 +378,7 @@ void ownership_undo_disown(struct connection *connection)
     if (connection->depth != NOBODY)
         return;
     connection->depth = self.depth;
-    atomic_fetch_add(&self.connections, 1);
+    count(connection, true);
     atomic_fetch_sub(&self.disowned, 1);
 }
 
@@ -382,7 +394,7 @@ void ownership_takes_over(struct connection *connection)
     /* Who sent it may have been this process, or the parent that its record was copied from: all were given it. */
     if (!ownership_is_ours(connection)) {
         atomic_fetch_or(&connection->flags, FLAG_GIVEN);
-        atomic_fetch_add(&self.connections, 1);
+        count(connection, true);
     }
     connection->depth = self.depth;
     connection->claims = 0;

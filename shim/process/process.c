@@ -8,7 +8,7 @@
 #include <sys/single_threaded.h>
 #include <unistd.h>
 
-enum { STEPS = 4 };
+enum { STEPS = 5 };
 
 /* Reads as zeros in a fork child (madvise(2), MADV_WIPEONFORK); shared with a vfork child. */
 struct owner {

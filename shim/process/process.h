@@ -29,7 +29,7 @@ bool process_enter(void);
 bool process_begin(void);
 
 /*
- * STEP is done in every fork child, with its pid, before anything else; at most four steps, in this order.
+ * STEP is done in every fork child, with its pid, before anything else; at most five steps, in this order.
  * Before main.
  */
 typedef void process_step(pid_t pid);

@@ -4,6 +4,7 @@
 #include "libc.h"
 #include "report/record.h"
 #include "report/sink.h"
+#include "report/stats.h"
 #include "text.h"
 
 #include <string.h>
@@ -52,13 +53,45 @@ static void open_log(void)
                                            .column = 1}});
 }
 
+/* As for the log: `truefin run` has looked at it, and who cannot use it below has lost a right. */
+static bool stats_was_checked(void)
+{
+    const char *checked = config_variable("TRUEFIN_STATS_CHECKED");
+    return checked && strcmp(checked, config.stats) == 0;
+}
+
+static void check_stats(void)
+{
+    char what[WHAT_SIZE] = "cannot be used (";
+    const char *refused = config.stats ? stats_refuses(config.stats) : NULL;
+    if (!refused)
+        return;
+    struct text text = {.out = what, .size = sizeof what, .length = strlen(what)};
+    text_put(&text, refused);
+    text_char(&text, ')');
+    text_end(&text);
+    if (!stats_was_checked())
+        complain(&(struct complaint){
+            .subject = "TRUEFIN_STATS",
+            .fault = {.what = what,
+                      .allowed =
+                          "a directory of root's or your own, with the sticky bit if others can write there",
+                      .at = config.stats,
+                      .length = strlen(config.stats),
+                      .line = 1,
+                      .column = 1}});
+    config.stats = NULL;
+}
+
 bool setup_read(void)
 {
     struct complaint complaint;
     const enum reading reading = config_read(&complaint);
     if (reading == CONFIG_REFUSED)
         complain(&complaint);
-    else
+    else {
         open_log();
+        check_stats();
+    }
     return reading == CONFIG_ACTS;
 }
