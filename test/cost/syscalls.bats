@@ -113,3 +113,47 @@ costs_more() {
     long=(accept write:Hello. close again:12)
     costs 0 2 12
 }
+
+@test "with counters a connection costs not one call more than without" {
+    mkdir -m 700 pages
+    export TRUEFIN_STATS=$PWD/pages
+    short=(accept write:Hello. close again:2)
+    long=(accept write:Hello. close again:12)
+    costs 20 2 12
+    # Two runs under the shim, and two without it.
+    assert_equal "$(find pages -type f | wc -l)" 2
+}
+
+@test "an observed close costs two calls, and a connection nothing else" {
+    mkdir -m 700 pages
+    export TRUEFIN_STATS=$PWD/pages TRUEFIN_OBSERVE=1
+    short=(accept write:Hello. close again:2)
+    long=(accept write:Hello. close again:12)
+    costs 20 2 12
+    sed -n 's/.*\(SIOCINQ\|TIOCINQ\|TIOCOUTQ\|FIONREAD\|TCP_INFO\).*/\1/p' long | sort | uniq -c | sed 's/^ *//' >asked
+    assert_equal "$(cat asked)" "12 FIONREAD
+12 TCP_INFO"
+}
+
+@test "an observed read and an observed write cost nothing" {
+    export TRUEFIN_OBSERVE=1
+    short=(accept write:a close)
+    long=(accept write:a write:b write:c write:d write:e write:f close)
+    costs 0 1 1
+}
+
+@test "the page of a process takes no descriptor that stays" {
+    mkdir -m 700 pages
+    local bare lowest=''
+    for bare in yes ''; do
+        stop_all
+        TRUEFIN_TEST_BARE=$bare perform TRUEFIN_STATS="$PWD/pages" listen accept lowest pause
+        find_port server
+        connect_peer
+        server_said ready
+        lowest+=$(grep lowest server.out)
+    done
+    assert_regex "$lowest" '^(lowest [0-9]+)\1$'
+    run find "/proc/$(pid_of server)/fd" -lname "$PWD/pages/*"
+    assert_output ''
+}
