@@ -1,5 +1,5 @@
 /*
- * Can this command be shimmed? check finds it as a shell would, follows #! lines, and reads the ELF header of
+ * Can this command be run under truefin? check finds it as a shell would, follows #! lines, and reads the ELF header of
  * the program that runs in the end. It executes nothing of the command.
  *
  *     name --find_command--> path --examine--> [#! line --> the interpreter's path -->] ELF --> one line

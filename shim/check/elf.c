@@ -163,6 +163,7 @@ enum exit_code examine_elf(struct answer *a, int fd, const struct stat *st)
         return no(a, secure);
     if (is_go(fd, &header))
         return no(a, "Go: its runtime makes system calls without libc, where truefin cannot see them");
-    say(a, "dynamic glibc, %scan be shimmed", has_leak_check(fd, &header) ? "with a leak check, " : "");
+    say(a, "dynamic glibc, %scan be run under truefin",
+        has_leak_check(fd, &header) ? "with a leak check, " : "");
     return EXIT_YES;
 }

@@ -54,11 +54,11 @@ requires_root() {
     chown 65534 owned 2>/dev/null || skip 'needs root'
 }
 
-shimmable='dynamic glibc, can be shimmed'
+shimmable='dynamic glibc, can be run under truefin'
 
 # --- Programs ---
 
-@test "an ordinary program can be shimmed" {
+@test "an ordinary program can be run under truefin" {
     says 0 "$PROGRAMS/server" "$shimmable"
 }
 

@@ -415,7 +415,7 @@ print(re.search(rb"/lib[^\0]*/ld-linux[^\0]*", open(sys.argv[1], "rb").read())[0
     run -0 "$TRUEFIN" policy off
     run -78 "$TRUEFIN" policy offf
     run -0 "$TRUEFIN" check ls
-    assert_output 'ls: dynamic glibc, can be shimmed'
+    assert_output 'ls: dynamic glibc, can be run under truefin'
 }
 
 @test "--version and --help go to standard output" {
