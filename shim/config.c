@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include "libc.h"
+#include "marker.h"
 
 #include <gnu/libc-version.h>
 #include <stdlib.h>
@@ -139,6 +140,8 @@ enum reading config_read(struct complaint *complaint)
 {
     if (!is_glibc())
         return CONFIG_IDLE;
+    if (config_variable("TRUEFIN_OFF"))
+        truefin_marker.switched = 1;
     if (!read_policy(complaint) || !read_variables(complaint))
         return CONFIG_REFUSED;
     if (config.observes)

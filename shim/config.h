@@ -18,6 +18,13 @@ enum state {
     STATE_QUIET, /* the program is going into a sandbox: no system call of our own any more */
 };
 
+/* Why is it blind? */
+enum blind {
+    BLIND_MISSED,  /* a call returned a descriptor that we held for open */
+    BLIND_FILES,   /* a child shares the descriptors, and not the memory (CLONE_FILES) */
+    BLIND_PLUG_IN, /* a plug-in whose calls no hook sees (RTLD_DEEPBIND, dlmopen(3)) */
+};
+
 struct config {
     const struct policy *policy;
     struct statuses clean_exits;
@@ -35,6 +42,7 @@ struct config {
     unsigned defer_time;       /* milliseconds */
     bool asks_port, asks_peer; /* does any rule need them? */
     bool watched;              /* shim/watch traces this process: it judges deaths, and nothing is armed */
+    _Atomic uint8_t blind;     /* enum blind, in that state; for tools that look from outside */
     _Atomic uint8_t state;     /* enum state; only ever grows */
 };
 

@@ -4,6 +4,7 @@
 #include "connection/counters.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "marker.h"
 #include "own_calls.h"
 
 #include <errno.h>
@@ -55,9 +56,13 @@ static bool own_abort(const struct connection *connection)
 void socket_arm(int fd, struct connection *connection)
 {
     KEEP_ERRNO;
-    if (!hands_off() && set_linger(fd, true, 0) &&
-        !(atomic_fetch_or(&connection->flags, FLAG_ARMED) & FLAG_ARMED) && connection->counted)
+    if (hands_off() || marker_is_off() || !set_linger(fd, true, 0))
+        return;
+    if (!(atomic_fetch_or(&connection->flags, FLAG_ARMED) & FLAG_ARMED) && connection->counted)
         COUNT(armed);
+    /* Who has switched us off meanwhile may have looked at it before it was armed. */
+    if (marker_is_off())
+        socket_disarm(fd, connection);
 }
 
 void socket_disarm(int fd, struct connection *connection)
@@ -223,7 +228,10 @@ bool socket_release(int fd, bool alone)
 void socket_undo_release(int fd)
 {
     KEEP_ERRNO;
-    set_linger(fd, true, 0);
+    if (!marker_is_off())
+        set_linger(fd, true, 0);
+    if (marker_is_off())
+        set_linger(fd, false, 0);
 }
 
 /* With a mark and still on, it is on its way through socket_release() in the process above. */

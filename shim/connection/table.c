@@ -5,38 +5,21 @@
 #include <limits.h>
 #include <sys/mman.h>
 
-enum {
-    CHUNK = 1024,  /* descriptors in a chunk */
-    CHUNKS = 1024, /* so the largest descriptor that is tracked is 1,048,575 */
-    TRIES = 4096,  /* records looked at for a free one before a socket goes untracked */
-};
+enum { TRIES = 4096 }; /* records looked at for a free one before a socket goes untracked */
 
-/*
- * A word is generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is one of
- * these.
- */
+/* Words that mean no record. */
 static const uint64_t FOREIGN = (uint64_t)1 << 32;
 static const uint64_t NOT_UNIX = (uint64_t)2 << 32; /* FOREIGN, and no Unix socket */
 
 /* The count of a record whose last descriptor was taken and that is not yet freed. */
 static const uint32_t LEAVING = UINT32_MAX;
 
-/* A descriptor, and the record that has its number: one page for both, which a fork has to copy. */
-struct place {
-    _Atomic uint64_t word;
-    struct connection record;
-};
+_Static_assert(sizeof(struct table_place) <= 64, "a descriptor costs at most 64 bytes");
 
-_Static_assert(sizeof(struct place) <= 64, "a descriptor costs at most 64 bytes");
-
-struct chunk {
-    struct place places[CHUNK];
-};
-
-static struct chunk first HOT;
-static _Atomic(struct chunk *) others[CHUNKS] COLD; /* by their number; none for the first */
-static _Atomic int highest = -1;                    /* no word was ever put above this descriptor */
-static _Atomic uint32_t cursor;                     /* where the search for a free record goes on */
+struct table_chunk table_first HOT;
+_Atomic(struct table_chunk *) table_others[TABLE_CHUNKS] COLD;
+_Atomic int table_highest = -1;
+static _Atomic uint32_t cursor; /* where the search for a free record goes on */
 
 static uint32_t count_of(uint64_t life)
 {
@@ -48,27 +31,27 @@ static uint64_t life_of(uint64_t life, uint32_t count)
     return (life & ~(uint64_t)UINT32_MAX) | count;
 }
 
-static struct chunk *chunk_at(uint32_t number)
+static struct table_chunk *chunk_at(uint32_t number)
 {
-    return number < CHUNK ? &first : atomic_load(&others[number / CHUNK]);
+    return number < TABLE_CHUNK ? &table_first : atomic_load(&table_others[number / TABLE_CHUNK]);
 }
 
-static struct chunk *chunk_of(int fd)
+static struct table_chunk *chunk_of(int fd)
 {
-    return fd < 0 || fd >= CHUNK * CHUNKS ? NULL : chunk_at((uint32_t)fd);
+    return fd < 0 || fd >= TABLE_CHUNK * TABLE_CHUNKS ? NULL : chunk_at((uint32_t)fd);
 }
 
-static struct chunk *chunk_make(int fd)
+static struct table_chunk *chunk_make(int fd)
 {
-    struct chunk *chunk = chunk_of(fd);
-    if (chunk || fd < 0 || fd >= CHUNK * CHUNKS)
+    struct table_chunk *chunk = chunk_of(fd);
+    if (chunk || fd < 0 || fd >= TABLE_CHUNK * TABLE_CHUNKS)
         return chunk;
     chunk =
         mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (chunk == MAP_FAILED)
         return NULL;
-    struct chunk *before = NULL;
-    if (atomic_compare_exchange_strong(&others[fd / CHUNK], &before, chunk))
+    struct table_chunk *before = NULL;
+    if (atomic_compare_exchange_strong(&table_others[fd / TABLE_CHUNK], &before, chunk))
         return chunk;
     munmap(chunk, sizeof *chunk);
     return before;
@@ -76,7 +59,7 @@ static struct chunk *chunk_make(int fd)
 
 static struct connection *record_at(uint32_t number)
 {
-    return &chunk_at(number)->places[number % CHUNK].record;
+    return &chunk_at(number)->places[number % TABLE_CHUNK].record;
 }
 
 /* The record that a word means, if it still does. */
@@ -104,19 +87,19 @@ static struct connection *claim(struct connection *record)
 
 static bool put(int fd, uint64_t word)
 {
-    struct chunk *chunk = chunk_make(fd);
+    struct table_chunk *chunk = chunk_make(fd);
     if (!chunk)
         return false;
-    int seen = atomic_load(&highest);
-    while (seen < fd && !atomic_compare_exchange_weak(&highest, &seen, fd))
+    int seen = atomic_load(&table_highest);
+    while (seen < fd && !atomic_compare_exchange_weak(&table_highest, &seen, fd))
         ;
-    return atomic_exchange(&chunk->places[fd % CHUNK].word, word) != 0;
+    return atomic_exchange(&chunk->places[fd % TABLE_CHUNK].word, word) != 0;
 }
 
 static uint64_t word_at(int fd)
 {
-    struct chunk *chunk = chunk_of(fd);
-    return chunk ? atomic_load(&chunk->places[fd % CHUNK].word) : 0;
+    struct table_chunk *chunk = chunk_of(fd);
+    return chunk ? atomic_load(&chunk->places[fd % TABLE_CHUNK].word) : 0;
 }
 
 struct connection *table_find(int fd)
@@ -131,13 +114,13 @@ bool table_knows(int fd)
 
 struct connection *table_new(int fd, enum kind kind)
 {
-    struct chunk *chunk = chunk_make(fd);
+    struct table_chunk *chunk = chunk_make(fd);
     if (!chunk)
         return NULL;
     /* The record with the descriptor's own number is busy only if a duplicate outlived its original. */
     uint32_t number = (uint32_t)fd;
-    struct connection *record = claim(&chunk->places[fd % CHUNK].record);
-    uint32_t limit = ((uint32_t)atomic_load(&highest) / CHUNK + 1) * CHUNK;
+    struct connection *record = claim(&chunk->places[fd % TABLE_CHUNK].record);
+    uint32_t limit = ((uint32_t)atomic_load(&table_highest) / TABLE_CHUNK + 1) * TABLE_CHUNK;
     for (int i = 0; !record && i < TRIES; i++) {
         number = atomic_fetch_add(&cursor, 1) % limit;
         if (chunk_at(number))
@@ -201,10 +184,10 @@ bool table_has_one(const struct connection *record)
 
 struct connection *table_take(int fd)
 {
-    struct chunk *chunk = chunk_of(fd);
-    if (!chunk || atomic_load(&chunk->places[fd % CHUNK].word) == 0)
+    struct table_chunk *chunk = chunk_of(fd);
+    if (!chunk || atomic_load(&chunk->places[fd % TABLE_CHUNK].word) == 0)
         return NULL;
-    uint64_t word = atomic_exchange(&chunk->places[fd % CHUNK].word, 0);
+    uint64_t word = atomic_exchange(&chunk->places[fd % TABLE_CHUNK].word, 0);
     struct connection *record = record_of(word);
     if (!record)
         return NULL;
@@ -226,14 +209,14 @@ void table_free(struct connection *record)
 
 int table_next(int from, unsigned last)
 {
-    int end = atomic_load(&highest);
+    int end = atomic_load(&table_highest);
     if (end >= 0 && (unsigned)end > last)
         end = (int)last;
     for (int fd = from; fd <= end; fd++) {
-        const struct chunk *chunk = chunk_of(fd);
+        const struct table_chunk *chunk = chunk_of(fd);
         if (!chunk)
-            fd |= CHUNK - 1;
-        else if (atomic_load(&chunk->places[fd % CHUNK].word) != 0)
+            fd |= TABLE_CHUNK - 1;
+        else if (atomic_load(&chunk->places[fd % TABLE_CHUNK].word) != 0)
             return fd;
     }
     return -1;

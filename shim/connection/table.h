@@ -122,4 +122,28 @@ struct connection *table_next_connection(int *fd);
 table_name table_name_of(const struct connection *record);
 struct connection *table_named(table_name name);
 
+/* How it lies in memory: for table.c, and for tools that read it in another process (marker.h). */
+
+enum {
+    TABLE_CHUNK = 1024,  /* descriptors in a chunk */
+    TABLE_CHUNKS = 1024, /* so the largest descriptor that is tracked is 1,048,575 */
+};
+
+/*
+ * A descriptor, and the record that has its number: one page for both, which a fork has to copy. A word is
+ * generation << 32 | record number + 1; 0 is "unknown", and a record number of zero is "no connection".
+ */
+struct table_place {
+    _Atomic uint64_t word;
+    struct connection record;
+};
+
+struct table_chunk {
+    struct table_place places[TABLE_CHUNK];
+};
+
+extern struct table_chunk table_first;
+extern _Atomic(struct table_chunk *) table_others[TABLE_CHUNKS]; /* by their number; none for the first */
+extern _Atomic int table_highest; /* no word was ever put above this descriptor */
+
 #endif

@@ -1,5 +1,6 @@
 #include "hooks/exec.h"
 
+#include "hooks/switched.h"
 #include "judge/deferred.h"
 #include "judge/launch.h"
 #include "libc.h"
@@ -31,39 +32,45 @@ HOOK int execve(const char *path, char *const argv[], char *const environment[])
 {
     exec_begins(
         &(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environment});
-    return failed(real(execve)(path, argv, environment));
+    SWITCHED_PASS_ON(passed, environment);
+    return failed(real(execve)(path, argv, passed));
 }
 
 HOOK int execv(const char *path, char *const argv[])
 {
     exec_begins(&(struct program){.directory = AT_FDCWD, .path = path, .argv = argv, .environment = environ});
-    return failed(real(execv)(path, argv));
+    SWITCHED_PASS_ON(passed, environ);
+    return failed(passed == environ ? real(execv)(path, argv) : real(execve)(path, argv, passed));
 }
 
 HOOK int execvp(const char *file, char *const argv[])
 {
     exec_begins(&(struct program){.file = file, .argv = argv, .environment = environ});
-    return failed(real(execvp)(file, argv));
+    SWITCHED_PASS_ON(passed, environ);
+    return failed(passed == environ ? real(execvp)(file, argv) : real(execvpe)(file, argv, passed));
 }
 
 HOOK int execvpe(const char *file, char *const argv[], char *const environment[])
 {
     exec_begins(&(struct program){.file = file, .argv = argv, .environment = environment});
-    return failed(real(execvpe)(file, argv, environment));
+    SWITCHED_PASS_ON(passed, environment);
+    return failed(real(execvpe)(file, argv, passed));
 }
 
 HOOK int fexecve(int fd, char *const argv[], char *const environment[])
 {
     exec_begins(&(struct program){
         .directory = fd, .path = "", .flags = AT_EMPTY_PATH, .argv = argv, .environment = environment});
-    return failed(real(fexecve)(fd, argv, environment));
+    SWITCHED_PASS_ON(passed, environment);
+    return failed(real(fexecve)(fd, argv, passed));
 }
 
 HOOK int execveat(int directory, const char *path, char *const argv[], char *const environment[], int flags)
 {
     exec_begins(&(struct program){
         .directory = directory, .path = path, .flags = flags, .argv = argv, .environment = environment});
-    return failed(real(execveat)(directory, path, argv, environment, flags));
+    SWITCHED_PASS_ON(passed, environment);
+    return failed(real(execveat)(directory, path, argv, passed, flags));
 }
 
 /* How many arguments execl(3) was given, the first one and the null pointer included. */
@@ -148,8 +155,9 @@ HOOK int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_action
                      const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
     pid_t child = 0;
+    SWITCHED_PASS_ON(passed, environment);
     deferred_end();
-    int result = real(posix_spawn)(&child, path, actions, attributes, argv, environment);
+    int result = real(posix_spawn)(&child, path, actions, attributes, argv, passed);
     return launched(result, child, pid,
                     &(struct program){.directory = AT_FDCWD,
                                       .path = path,
@@ -163,12 +171,27 @@ HOOK int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actio
                       const posix_spawnattr_t *attributes, char *const argv[], char *const environment[])
 {
     pid_t child = 0;
+    SWITCHED_PASS_ON(passed, environment);
     deferred_end();
-    int result = real(posix_spawnp)(&child, file, actions, attributes, argv, environment);
+    int result = real(posix_spawnp)(&child, file, actions, attributes, argv, passed);
     return launched(result, child, pid,
                     &(struct program){.file = file,
                                       .argv = argv,
                                       .environment = environment,
                                       .moves = actions != NULL,
                                       .resets_ids = resets_ids(attributes)});
+}
+
+/* Inside libc these execute a shell with `environ`, where no hook of ours sees it. */
+
+HOOK int system(const char *command)
+{
+    switched_into_environ();
+    return real(system)(command);
+}
+
+HOOK FILE *popen(const char *command, const char *type)
+{
+    switched_into_environ();
+    return real(popen)(command, type);
 }

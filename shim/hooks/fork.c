@@ -43,7 +43,7 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     va_end(more);
     bool is_fork = !(flags & CLONE_VM);
     if (is_fork && (flags & CLONE_FILES))
-        birth_audit(true);
+        birth_blind(BLIND_FILES);
     if (!(flags & CLONE_THREAD))
         deferred_end();
     if (is_fork)

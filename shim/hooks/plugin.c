@@ -14,13 +14,15 @@ truefin_before_dlmopen(Lmid_t space, const char *file, int flags);
 __typeof__(dlopen) *truefin_before_dlopen(const char *file, int flags)
 {
     (void)file;
-    birth_audit(flags & RTLD_DEEPBIND);
+    if (flags & RTLD_DEEPBIND)
+        birth_blind(BLIND_PLUG_IN);
     return real(dlopen);
 }
 
 __typeof__(dlmopen) *truefin_before_dlmopen(Lmid_t space, const char *file, int flags)
 {
     (void)file;
-    birth_audit(space != LM_ID_BASE || (flags & RTLD_DEEPBIND));
+    if (space != LM_ID_BASE || (flags & RTLD_DEEPBIND))
+        birth_blind(BLIND_PLUG_IN);
     return real(dlmopen);
 }

@@ -5,6 +5,7 @@
 #include "hooks/messages.h"
 #include "hooks/option.h"
 #include "hooks/single_thread.h"
+#include "hooks/switched.h"
 #include "hooks/wait_number.h"
 #include "judge/birth.h"
 #include "judge/deferred.h"
@@ -17,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 enum { ARGUMENTS = 6 };
@@ -112,7 +114,11 @@ static long executed(long number, const long a[ARGUMENTS])
                                   .argv = (char **)rest[1],
                                   .environment = (char **)rest[2],
                                   .flags = at ? (int)a[4] : 0});
-    long result = pass(number, a);
+    SWITCHED_PASS_ON(passed, (char **)rest[2]);
+    long with[ARGUMENTS];
+    memcpy(with, a, sizeof with);
+    with[at ? 3 : 2] = (long)passed;
+    long result = pass(number, with);
     exec_failed();
     return result;
 }

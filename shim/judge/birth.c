@@ -29,8 +29,14 @@ void birth_audit(bool missed_a_close)
     if (!missed_a_close)
         return;
     COUNT(missed_closes);
+    birth_blind(BLIND_MISSED);
+}
+
+void birth_blind(enum blind why)
+{
     if (atomic_load(&config.state) != STATE_ON)
         return;
+    config.blind = (uint8_t)why;
     config_degrade(STATE_BLIND);
     if (!config.observes)
         counters_say(PAGE_BLIND);

@@ -2,6 +2,7 @@
 #ifndef TRUEFIN_BIRTH_H
 #define TRUEFIN_BIRTH_H
 
+#include "config.h"
 #include "connection/table.h"
 
 #include <sys/socket.h>
@@ -41,5 +42,8 @@ void birth_adopt(int fd, bool from_above);
 
 /* Acts on what table_put and table_dup return: a close went past us. */
 void birth_audit(bool missed_a_close);
+
+/* Closes go past us from now on: nothing is armed any more, and a record says so, once. */
+void birth_blind(enum blind why);
 
 #endif

@@ -8,6 +8,7 @@
 #include "kept/defer.h"
 #include "kept/keep.h"
 #include "libc.h"
+#include "marker.h"
 #include "process/claims.h"
 #include "process/ownership.h"
 #include "process/process.h"
@@ -41,7 +42,7 @@ enum way { NOW, UNTIL_STATUS, UNTIL_LIFE };
 /* A linger of the program's own makes its close wait, or abort: that is the program's decision. */
 static enum way way_of(int fd, const struct connection *connection, size_t buffered)
 {
-    if (process_is_exiting())
+    if (process_is_exiting() || marker_is_off())
         return NOW;
     if (config.defers && connection->endings->has[OPTION_DEFER_CLOSE] &&
         !(atomic_load(&connection->flags) & FLAG_LINGER_ON) && death_aborts(connection) &&

@@ -4,6 +4,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "judge/event.h"
+#include "judge/verdict.h"
 #include "keep_errno.h"
 #include "kept/flush.h"
 #include "libc.h"
@@ -97,7 +98,7 @@ static enum ending ending_of_exec(int fd, const struct connection *connection)
         .service_signal = claims ? claims_service_killed_by(claims) : 0,
         .unwinding = EVENT_CLOSE,
     });
-    return (enum ending)connection->endings->of[event];
+    return verdict_wanted(connection, event);
 }
 
 /* Before an exec: PID's entry becomes NEXT, in the same place, for the exec may fail. Was PID a claimant? */

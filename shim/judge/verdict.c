@@ -11,6 +11,7 @@
 #include "kept/keep.h"
 #include "kept/kept.h"
 #include "libc.h"
+#include "marker.h"
 #include "process/ownership.h"
 #include "process/process.h"
 #include "report/record.h"
@@ -79,11 +80,16 @@ bool verdict_fin_is_out(int fd, const struct connection *connection)
     return atomic_load(&connection->claims) != 0 && socket_fin_sent(fd);
 }
 
+enum ending verdict_wanted(const struct connection *connection, enum event event)
+{
+    return marker_is_off() ? ENDING_KEEP : (enum ending)connection->endings->of[event];
+}
+
 /* What the policy says, and what is still left to decide. FATE: as of ask_fate(). */
 static enum ending ending_of_event(int fd, const struct connection *connection, enum event event,
                                    const struct fate *fate)
 {
-    enum ending ending = (enum ending)connection->endings->of[event];
+    const enum ending ending = verdict_wanted(connection, event);
     if (ending == ENDING_KEEP || !(fate ? fate->fin_sent : verdict_fin_is_out(fd, connection)))
         return ending;
     return after_shutdown(ending);
@@ -184,7 +190,8 @@ void verdict_close_range(unsigned first, unsigned last)
 /* Nobody else can have it, and it is armed: the kernel will abort it, without any call of ours. */
 static bool kernel_will_abort(const struct connection *connection)
 {
-    return (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
+    return !marker_was_off() &&
+           (atomic_load(&connection->flags) & (FLAG_ARMED | FLAG_ADOPTED)) == FLAG_ARMED &&
            atomic_load(&connection->claims) == 0;
 }
 
@@ -193,7 +200,7 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
 {
     struct fate room;
     const struct fate *fate = NULL;
-    *ending = (enum ending)connection->endings->of[event];
+    *ending = verdict_wanted(connection, event);
     const bool will_abort = ending_aborts(*ending) && kernel_will_abort(connection);
     if (!will_abort && !ownership_gives_up(fd, connection))
         return false;

@@ -18,6 +18,9 @@ void verdict_close(int fd, size_t buffered);
 /* The same for all descriptors in [first, last]. */
 void verdict_close_range(unsigned first, unsigned last);
 
+/* What the policy says of EVENT; keep while the process is switched off (marker.h). */
+enum ending verdict_wanted(const struct connection *connection, enum event event);
+
 /* The ending that a close of FD would have now, the last one of CONNECTION. BUFFERED as for verdict_close(). */
 enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered);
 

@@ -15,7 +15,7 @@ enum {
 };
 
 struct slots slots HOT;
-static struct slot at[SLOTS] COLD;
+struct slot slots_array[SLOTS] COLD;
 
 /*
  * The slots in the order in which they were taken, so that the oldest is found without a search: the slot of
@@ -30,7 +30,7 @@ static struct {
 BARE struct slot *slots_at(int fd)
 {
     int base = slots.base;
-    return base && fd >= base && fd < base + SLOTS ? &at[fd - base] : NULL;
+    return base && fd >= base && fd < base + SLOTS ? &slots_array[fd - base] : NULL;
 }
 
 BARE int slots_next(unsigned from, unsigned last)
@@ -42,7 +42,7 @@ BARE int slots_next(unsigned from, unsigned last)
     if (last < (unsigned)end)
         end = (int)last;
     for (int fd = (int)from < base ? base : (int)from; fd <= end; fd++)
-        if (at[fd - base].state != SLOT_FREE)
+        if (slots_array[fd - base].state != SLOT_FREE)
             return fd;
     return -1;
 }
@@ -247,7 +247,8 @@ static int oldest(void)
         if (!atomic_compare_exchange_weak(&ages.oldest, &turn, skip + 1))
             continue;
         const int index = ages.slot[skip % SLOTS];
-        if (at[index].turn == skip && (at[index].state == SLOT_KEPT || at[index].state == SLOT_BUSY))
+        if (slots_array[index].turn == skip &&
+            (slots_array[index].state == SLOT_KEPT || slots_array[index].state == SLOT_BUSY))
             return slots.base + index;
         turn = ages.oldest;
     }

@@ -66,6 +66,7 @@ struct slots {
 };
 
 extern struct slots slots;
+extern struct slot slots_array[SLOTS]; /* for slots.c, and tools that look from outside (marker.h) */
 
 /* NULL for a number that no slot is for. */
 struct slot *slots_at(int fd);

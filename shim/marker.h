@@ -1,0 +1,55 @@
+/*
+ * What tools find of the library, and of the side-car, in another process: `truefin status`, `off` and `on`. A
+ * note in the file (note.S) says where in memory the marker is, and what else they read. They write one
+ * word, the switch, and nothing else.
+ *
+ * Read by hooks: no call, one load. In the child of a fork the switch is a copy; over an exec switch.h
+ * carries it.
+ */
+#ifndef TRUEFIN_MARKER_H
+#define TRUEFIN_MARKER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct marker {
+    char magic[8]; /* "truefin" */
+    char version[16];
+    _Atomic uint32_t switched; /* how often: 0 never, an odd number off, an even one on again */
+};
+
+extern struct marker truefin_marker;
+
+/* Has somebody said that nothing is to be changed any more? Async-signal-safe, also in a vfork child. */
+static inline bool marker_is_off(void)
+{
+    return atomic_load(&truefin_marker.switched) & 1;
+}
+
+/* Was this process ever switched off? Then what it had armed is not armed any more. */
+static inline bool marker_was_off(void)
+{
+    return atomic_load(&truefin_marker.switched) != 0;
+}
+
+/*
+ * What the note of that name and type says: for each of these the distance from the field itself, in bytes.
+ * The side-car has the first three.
+ */
+#define MARKER_NOTE "truefin"
+enum { MARKER_LIBRARY = 1, MARKER_SIDECAR = 2 };
+struct marker_note {
+    int32_t marker, layout, config;
+    int32_t first, others, highest; /* connection/table.h */
+    int32_t slots, slot_array;      /* kept/slots.h */
+};
+
+/* Sizes, so that nobody reads what is laid out otherwise; layout.c. */
+struct marker_layout {
+    uint16_t marker, config, policy, connection, slot;
+};
+
+extern const struct marker_layout truefin_layout;
+
+#endif
