@@ -63,13 +63,49 @@ _truefin_peer()
     esac
 }
 
+# The units that are there, and the options of enable and disable.
+_truefin_unit()
+{
+    local options='--user --root --dry-run --now --help'
+    [[ $1 == disable ]] || options+=' --policy --log --watch --observe --force'
+    case $prev in
+        -p | --policy | =) _truefin_policy ;;
+        --root) _filedir -d ;;
+        --log)
+            _filedir
+            COMPREPLY+=($(compgen -W 'stderr syslog' -- "$cur"))
+            ;;
+        *)
+            if [[ $cur == -* ]]; then
+                COMPREPLY=($(compgen -W "$options" -- "$cur"))
+            else
+                COMPREPLY=($(compgen -W "$(systemctl list-unit-files --plain --no-legend --type=service 2>/dev/null | cut -d ' ' -f 1)" -- "$cur"))
+            fi
+            ;;
+    esac
+}
+
+# Pids, units that run, and for status the names of programs.
+_truefin_processes()
+{
+    local units
+    if [[ $cur == -* ]]; then
+        [[ $1 != status ]] || COMPREPLY=($(compgen -W '--json' -- "$cur"))
+        COMPREPLY+=($(compgen -W '--help' -- "$cur"))
+        return
+    fi
+    [[ $1 != status ]] || _pnames
+    units=$(systemctl list-units --plain --no-legend --type=service --state=running 2>/dev/null | cut -d ' ' -f 1)
+    COMPREPLY+=($(compgen -W "$units $(command cd /proc && echo [0-9]*)" -- "$cur"))
+}
+
 _truefin()
 {
     local cur prev words cword
     _init_completion || return
     COMPREPLY=()
     if ((cword == 1)); then
-        COMPREPLY=($(compgen -W 'run policy check peer lib --version --help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'run policy check peer status off on enable disable lib --version --help' -- "$cur"))
         return
     fi
     case ${words[1]} in
@@ -77,6 +113,8 @@ _truefin()
         policy) _truefin_policy ;;
         check) COMPREPLY=($(compgen -c -- "$cur")) ;;
         peer) _truefin_peer ;;
+        enable | disable) _truefin_unit "${words[1]}" ;;
+        status | off | on) _truefin_processes "${words[1]}" ;;
     esac
 }
 

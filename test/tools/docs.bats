@@ -35,6 +35,10 @@ items() {
         "$TRUEFIN" --help
         "$TRUEFIN" peer --help
         "$TRUEFIN" check --help
+        "$TRUEFIN" status --help
+        "$TRUEFIN" off --help
+        "$TRUEFIN" enable --help
+        "$TRUEFIN" disable --help
         "$TRUEFIN" policy --nonsense 2>&1 || true
     } | grep -oE '(^|[][ |])--?[a-z0-9][a-z-]*' | grep -oE -- '--?[a-z0-9].*' | sort -u >known
     assert_equal "$(cat documented)" "$(cat known)"
@@ -116,7 +120,7 @@ rows() {
 
 @test "no source reads a variable that settings.def does not have" {
     sed -nE 's/^(SOURCE|SETTING|FLAG|INTERNAL)\(([A-Z_]+),.*/TRUEFIN_\2/p' "$SOURCE_DIR/policy/settings.def" | sort >known
-    assert_equal "$(wc -l <known)" 21
+    assert_equal "$(wc -l <known)" 22
     find "$SOURCE_DIR/shim" "$SOURCE_DIR/policy" -name '*.c' -exec grep -ohE '"TRUEFIN_[A-Z_]+"' {} + | tr -d '"' | sort -u >names
     [ -s names ]
     assert_equal "$(comm -23 names known)" ''
@@ -133,7 +137,7 @@ rows() {
     local file
     while read -r file; do
         run -0 grep -F "\`${file##*/}\`" "$SOURCE_DIR/docs/DESIGN.md"
-    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/io/*' -o -path '*/check/*' -o -path '*/peer/*' \) -prune -o \
+    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/io/*' -o -path '*/check/*' -o -path '*/peer/*' -o -path '*/operate/*' \) -prune -o \
         \( -name '*.[cS]' -o -path '*/shim/calls.def' \) -print)
 }
 
