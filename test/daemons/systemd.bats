@@ -247,3 +247,74 @@ redis_crashes_and_stops() {
     peer_saw fin 33
     shows "$1" Result=success
 }
+
+# --- truefin enable, status, off, on, disable ---
+
+# operate ARGUMENT...: truefin in the namespaces of the manager, where it is installed in /usr/local.
+operate() {
+    inside env PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/local/bin/truefin "$@"
+}
+
+# A service under its stock unit, with what truefin enable writes and nothing else.
+@test "a stock unit is enabled, switched off and on as a unit, and disabled: redis in its sandbox" {
+    requires redis-server
+    stock_redis
+    run -1 operate status redis-server
+    assert_output --partial 'not loaded: not asked for'
+    run -0 operate enable --now -p 'accepted: abort-on-crash' redis-server
+    assert_line 'wrote /etc/systemd/system/redis-server.service.d/50-truefin.conf'
+    assert_line 'restarted redis-server.service'
+    await_listener
+    run -0 operate status redis-server.service
+    assert_output --partial ' on '
+    assert_output --partial 'accepted: abort-on-crash'
+    redis_crashes_and_stops_once
+    run -0 operate off redis-server
+    assert_output --partial '(redis-server) is off, 1 disarmed'
+    systemctl kill --kill-who=main -s KILL redis-server
+    peer_saw fin 33
+    wait_until shows redis-server NRestarts=2
+    # Started anew by the manager, it is on.
+    await_listener
+    run -0 operate status redis-server.service
+    run -0 operate disable --now redis-server
+    await_listener
+    run -1 operate status redis-server.service
+}
+
+@test "a stock unit is enabled with the side-car, in its sandbox" {
+    requires redis-server
+    stock_redis
+    run -0 operate enable --now --watch redis-server
+    await_listener
+    watched_main redis-server
+    run -0 operate status redis-server.service
+    assert_output --partial ' watched '
+    redis_crashes_and_stops_once
+    systemctl stop redis-server
+    peer_saw fin 33
+}
+
+# Debian's unit, running, with what the test needs and nothing of truefin's; truefin is installed beside it.
+stock_redis() {
+    free_port
+    stock redis-server ExecStart= LogsDirectory=redis \
+        "ExecStart=/usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no --port $port"
+    mv units/redis-server.service.d/test.conf units/redis-server.service.d/10-test.conf
+    boot
+    DESTDIR='' cmake --install "$BUILD_DIR" --prefix "$PWD/local" >/dev/null
+    inside mount --bind "$PWD/local" /usr/local
+    await_listener
+}
+
+# An RST at a crash; the next subscriber is left connected.
+redis_crashes_and_stops_once() {
+    redis_subscriber
+    systemctl kill --kill-who=main -s KILL redis-server
+    peer_saw rst 33
+    wait_until shows redis-server NRestarts=1
+    wait_until shows redis-server ActiveState=active
+    await_listener
+    rm -f got
+    redis_subscriber
+}
