@@ -141,7 +141,7 @@ enum reading config_read(struct complaint *complaint)
     if (!is_glibc())
         return CONFIG_IDLE;
     if (config_variable("TRUEFIN_OFF"))
-        truefin_marker.switched = 1;
+        truefin_switched = 1;
     if (!read_policy(complaint) || !read_variables(complaint))
         return CONFIG_REFUSED;
     if (config.observes)

@@ -3,8 +3,9 @@
 #include "kept/slots.h"
 #include "marker.h"
 
-const struct marker_layout truefin_layout = {
-    .marker = sizeof(struct marker),
+const struct marker truefin_marker = {
+    .magic = "truefin",
+    .version = TRUEFIN_VERSION,
     .config = sizeof(struct config),
     .policy = sizeof(struct policy),
     .connection = sizeof(struct connection),

@@ -1,3 +1,3 @@
 #include "marker.h"
 
-struct marker truefin_marker = {.magic = "truefin", .version = TRUEFIN_VERSION};
+_Atomic uint32_t truefin_switched;

@@ -13,24 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct marker {
-    char magic[8]; /* "truefin" */
-    char version[16];
-    _Atomic uint32_t switched; /* how often: 0 never, an odd number off, an even one on again */
-};
-
-extern struct marker truefin_marker;
+/* The switch. How often was it moved? 0 never, an odd number: off, an even one: on again. */
+extern _Atomic uint32_t truefin_switched;
 
 /* Has somebody said that nothing is to be changed any more? Async-signal-safe, also in a vfork child. */
 static inline bool marker_is_off(void)
 {
-    return atomic_load(&truefin_marker.switched) & 1;
+    return atomic_load(&truefin_switched) & 1;
 }
 
 /* Was this process ever switched off? Then what it had armed is not armed any more. */
 static inline bool marker_was_off(void)
 {
-    return atomic_load(&truefin_marker.switched) != 0;
+    return atomic_load(&truefin_switched) != 0;
 }
 
 /*
@@ -40,16 +35,18 @@ static inline bool marker_was_off(void)
 #define MARKER_NOTE "truefin"
 enum { MARKER_LIBRARY = 1, MARKER_SIDECAR = 2 };
 struct marker_note {
-    int32_t marker, layout, config;
+    int32_t marker, switched, config;
     int32_t first, others, highest; /* connection/table.h */
     int32_t slots, slot_array;      /* kept/slots.h */
 };
 
-/* Sizes, so that nobody reads what is laid out otherwise; layout.c. */
-struct marker_layout {
-    uint16_t marker, config, policy, connection, slot;
+/* Which library is it, and how is laid out what they read? layout.c. */
+struct marker {
+    char magic[8]; /* "truefin" */
+    char version[16];
+    uint16_t config, policy, connection, slot; /* sizes */
 };
 
-extern const struct marker_layout truefin_layout;
+extern const struct marker truefin_marker;
 
 #endif

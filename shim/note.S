@@ -2,7 +2,7 @@
 	.section .note.GNU-stack, "", %progbits
 	.section .note.truefin, "a", %note
 	.hidden truefin_marker
-	.hidden truefin_layout
+	.hidden truefin_switched
 	.hidden config
 	.balign 4
 	.long 2f - 1f
@@ -15,7 +15,7 @@
 1:	.asciz "truefin"
 2:	.balign 4
 3:	.long truefin_marker - .
-	.long truefin_layout - .
+	.long truefin_switched - .
 	.long config - .
 #ifndef TRUEFIN_SIDECAR
 	.hidden table_first

@@ -55,7 +55,7 @@ static void take_addresses(struct image *image, uintptr_t note, const char *cont
     memcpy(&fields, content, size < sizeof fields ? size : sizeof fields);
 #define ADDRESS(field) address_of(note, offsetof(struct marker_note, field), fields.field, size)
     image->marker = ADDRESS(marker);
-    image->layout = ADDRESS(layout);
+    image->switch_at = ADDRESS(switched);
     image->config = ADDRESS(config);
     image->first = ADDRESS(first);
     image->others = ADDRESS(others);
@@ -135,18 +135,14 @@ static void fail(struct image *image, int error)
 static void compare(struct image *image)
 {
     struct marker marker;
-    struct marker_layout layout;
     if (!remote_read(image->pid, image->marker, &marker, sizeof marker) ||
-        !remote_read(image->pid, image->layout, &layout, sizeof layout)) {
+        !remote_read(image->pid, image->switch_at, &image->switched, sizeof image->switched)) {
         fail(image, errno);
         return;
     }
     if (memcmp(marker.magic, truefin_marker.magic, sizeof marker.magic) == 0)
         memcpy(image->version, marker.version, sizeof marker.version - 1);
-    image->switched = atomic_load(&marker.switched);
-    if (memcmp(marker.magic, truefin_marker.magic, sizeof marker.magic) != 0 ||
-        memcmp(marker.version, truefin_marker.version, sizeof marker.version) != 0 ||
-        memcmp(&layout, &truefin_layout, sizeof layout) != 0)
+    if (memcmp(&marker, &truefin_marker, sizeof marker) != 0)
         image->kind = IMAGE_FOREIGN;
 }
 
@@ -177,12 +173,11 @@ bool image_config(const struct image *image, struct config *out, struct policy *
 
 bool image_switch(struct image *image, bool off)
 {
-    const uintptr_t at = image->marker + offsetof(struct marker, switched);
     if ((image->switched & 1) == off)
         return true;
     /* Never 0 again: what was armed before is not armed any more. */
     const uint32_t next = image->switched + 1 ? image->switched + 1 : 2;
-    if (!remote_write(image->pid, at, next)) {
+    if (!remote_write(image->pid, image->switch_at, next)) {
         image->error = errno;
         return false;
     }

@@ -122,7 +122,7 @@ for number in sorted(map(int, os.listdir(f"/proc/{pid}/fd"))):
     while read -r child; do
         assert_equal "$child $(state "$child")" "$child off"
         count=$((count + 1))
-    done < <(pgrep -s "$(ps -o sid= "$(pid_of server)")" -x server)
+    done < <(pgrep -s "$(ps -o sid= "$(pid_of server)" | tr -d ' ')" -x server)
     assert_equal "$count" 5
 }
 

@@ -215,10 +215,8 @@ END
     cp "$LIBTRUEFIN" libtruefin.so
     python3 - <<'END'
 data = bytearray(open("libtruefin.so", "rb").read())
-# Behind the note's name: the distance of the sizes is the second field.
-note = data.find(b"truefin\0", data.find(b"\x08\0\0\0\x20\0\0\0\1\0\0\0truefin\0"))
-layout = note + 12 + int.from_bytes(data[note + 12:note + 16], "little")
-data[layout] ^= 8
+at = data.find(b"truefin\0" + b"0.")
+data[at + 24] ^= 8  # a size, behind the magic and the version
 open("libtruefin.so", "wb").write(data)
 END
     LIBTRUEFIN=$PWD/libtruefin.so serve accept pause
