@@ -3,15 +3,15 @@
 #include "judge/why_absent.h"
 
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { GENERATIONS = 64, ROOTED_SIZE = 2 * PATH_MAX };
@@ -101,16 +101,18 @@ static bool has_other_ids(pid_t pid)
     return false;
 }
 
+/* Its words there are of 32 bits, then. */
 static bool is_other_class(pid_t pid)
 {
-    char path[PATH_MAX];
-    unsigned char start[EI_NIDENT] = {0};
-    snprintf(path, sizeof path, "/proc/%d/exe", pid);
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    const bool is = fd >= 0 && read(fd, start, sizeof start) == sizeof start && start[EI_CLASS] == ELFCLASS32;
-    if (fd >= 0)
-        close(fd);
-    return is;
+    size_t size = 0;
+    const char *text = processes_read(pid, "auxv", &size);
+    for (size_t i = 0; text && i + sizeof(Elf32_auxv_t) <= size; i += sizeof(Elf32_auxv_t)) {
+        Elf32_auxv_t entry;
+        memcpy(&entry, text + i, sizeof entry);
+        if (entry.a_type == AT_PHENT)
+            return entry.a_un.a_val == sizeof(Elf32_Phdr);
+    }
+    return false;
 }
 
 /* The reason that the side-car, too, would name; LOADS if there is none of these. */
@@ -145,17 +147,31 @@ static bool find_file(char path[ROOTED_SIZE], pid_t pid, char *preload)
     return false;
 }
 
+/* Its file system may be one that the process itself serves (FUSE), and never answers. */
+static bool exists(const char *path)
+{
+    enum { LONGEST = 1 }; /* seconds */
+    struct stat status;
+    int ended = -1;
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGALRM, SIG_DFL);
+        alarm(LONGEST);
+        _exit(stat(path, &status) != 0);
+    }
+    return child > 0 && waitpid(child, &ended, 0) == child && WIFEXITED(ended) && WEXITSTATUS(ended) == 0;
+}
+
 /* It was asked to load the library, and could have. */
 static void why_not_found(char *out, size_t size, pid_t pid, char *preload)
 {
     char path[ROOTED_SIZE];
     char link[PATH_MAX];
     char root[PATH_MAX] = "";
-    struct stat status;
     snprintf(link, sizeof link, "/proc/%d/root", pid);
     if (!find_file(path, pid, preload))
         snprintf(out, size, "not loaded: its dynamic linker has not found it, or may not load it");
-    else if (stat(path, &status) == 0)
+    else if (exists(path))
         snprintf(out, size,
                  "not loaded: its dynamic linker may not load it (NoExecPaths=, noexec, rights of the file)");
     else if (readlink(link, root, sizeof root - 1) > 0 && strcmp(root, "/") != 0)

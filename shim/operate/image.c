@@ -165,10 +165,34 @@ void image_find(struct image *image, const struct process *process)
         image->kind = IMAGE_FOREIGN;
 }
 
+/* A process of somebody else's may have anything there: it must not lead us out of our own tables. */
+static bool is_sound(const struct policy *policy)
+{
+    if (policy->rule_count > POLICY_RULES || policy->value_count > POLICY_VALUES)
+        return false;
+    for (int i = 0; i < policy->rule_count; i++) {
+        const struct rule *rule = &policy->rules[i];
+        if (rule->term_count > POLICY_TERMS)
+            return false;
+        for (int j = 0; j < rule->term_count; j++)
+            if (rule->terms[j].kind > TERM_PEER ||
+                rule->terms[j].first + rule->terms[j].count > policy->value_count)
+                return false;
+        for (int event = 0; event < EVENTS; event++)
+            if (rule->endings.of[event] >= ENDINGS)
+                return false;
+    }
+    return true;
+}
+
 bool image_config(const struct image *image, struct config *out, struct policy *policy)
 {
-    return remote_read(image->pid, image->config, out, sizeof *out) &&
-           (!out->policy || remote_read(image->pid, (uintptr_t)out->policy, policy, sizeof *policy));
+    if (!remote_read(image->pid, image->config, out, sizeof *out))
+        return false;
+    if (out->policy && !remote_read(image->pid, (uintptr_t)out->policy, policy, sizeof *policy))
+        return false;
+    errno = EINVAL;
+    return !out->policy || is_sound(policy);
 }
 
 bool image_switch(struct image *image, bool off)
@@ -177,7 +201,8 @@ bool image_switch(struct image *image, bool off)
         return true;
     /* Never 0 again: what was armed before is not armed any more. */
     const uint32_t next = image->switched + 1 ? image->switched + 1 : 2;
-    if (!remote_write(image->pid, image->switch_at, next)) {
+    const struct remote_word change = {.at = image->switch_at, .was = image->switched, .is = next};
+    if (!remote_write(image->pid, change, image->marker, &truefin_marker, sizeof truefin_marker)) {
         image->error = errno;
         return false;
     }

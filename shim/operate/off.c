@@ -13,6 +13,7 @@
 #include "processes.h"
 #include "rights.h"
 #include "table.h"
+#include "text.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -67,12 +68,24 @@ static bool is_new(pid_t pid)
     return true;
 }
 
+/* As a terminal can show it. Valid until the next call. */
+static const char *name_of(const struct process *process)
+{
+    static char out[4 * sizeof process->name];
+    struct text visible = text_begin(out, sizeof out);
+    const size_t length = strlen(process->name);
+    for (size_t i = 0; i < length;)
+        i += text_visible(&visible, process->name + i, length - i);
+    text_end(&visible);
+    return out;
+}
+
 static void refuse(const struct process *process, const char *why)
 {
     switching.failed = true;
     if (is_new(process->pid))
         fprintf(stderr, "truefin: %s: %d (%s) cannot be switched: %s; nothing was changed there\n",
-                switching.command, process->pid, process->name, why);
+                switching.command, process->pid, name_of(process), why);
 }
 
 static void refuse_for(const struct process *process, int error)
@@ -136,7 +149,7 @@ static void disarm_all(const struct process *process, const struct image *image)
     if (work.error && work.error != ESRCH)
         refuse_for(process, work.error);
     else if (is_new(process->pid))
-        printf("%d (%s) is off, %zu disarmed\n", process->pid, process->name, work.count);
+        printf("%d (%s) is off, %zu disarmed\n", process->pid, name_of(process), work.count);
 }
 
 /* True if there was something to do. */
@@ -168,7 +181,7 @@ static bool switch_one(const struct process *process)
     if (image.kind == IMAGE_LIBRARY && switching.off)
         disarm_all(process, &image);
     else if (is_new(process->pid))
-        printf("%d (%s) is %s%s\n", process->pid, process->name, switching.off ? "off" : "on",
+        printf("%d (%s) is %s%s\n", process->pid, name_of(process), switching.off ? "off" : "on",
                image.kind == IMAGE_SIDECAR ? ", for all that it watches" : "");
     return differs;
 }

@@ -3,7 +3,13 @@
 #include "watch/word.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/uio.h>
+#include <unistd.h>
+
+enum { PATH_SIZE = 64, MOST_EXPECTED = 64 };
 
 bool remote_read(pid_t pid, uintptr_t at, void *out, size_t size)
 {
@@ -15,9 +21,31 @@ bool remote_read(pid_t pid, uintptr_t at, void *out, size_t size)
     return got >= 0 && (size_t)got == size;
 }
 
-bool remote_write(pid_t pid, uintptr_t at, uint32_t value)
+static bool reads_as(int memory, uintptr_t at, const void *expected, size_t size)
 {
-    const struct iovec from = {.iov_base = &value, .iov_len = sizeof value};
-    const struct iovec to = {.iov_base = word(at), .iov_len = sizeof value};
-    return process_vm_writev(pid, &from, 1, &to, 1, 0) == sizeof value;
+    char there[MOST_EXPECTED];
+    const ssize_t got = size <= sizeof there ? pread(memory, there, size, (off_t)at) : -1;
+    if (got == (ssize_t)size && memcmp(there, expected, size) == 0)
+        return true;
+    if (got >= 0 || errno == EIO)
+        errno = ESRCH;
+    return false;
+}
+
+bool remote_write(pid_t pid, struct remote_word change, uintptr_t mark, const void *expected, size_t size)
+{
+    char path[PATH_SIZE];
+    snprintf(path, sizeof path, "/proc/%d/mem", pid);
+    const int memory = open(path, O_RDWR | O_CLOEXEC);
+    if (memory < 0) {
+        errno = errno == ENOENT ? ESRCH : errno;
+        return false;
+    }
+    const bool written = reads_as(memory, mark, expected, size) &&
+                         reads_as(memory, change.at, &change.was, sizeof change.was) &&
+                         pwrite(memory, &change.is, sizeof change.is, (off_t)change.at) == sizeof change.is;
+    const int error = errno;
+    close(memory);
+    errno = error;
+    return written;
 }

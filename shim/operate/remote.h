@@ -11,8 +11,15 @@
 bool remote_read(pid_t pid, uintptr_t at, void *out, size_t size);
 
 /*
- * One aligned word. The kernel copies within one page by memcpy, so that a reader sees the old or the new one.
+ * Writes one aligned word at AT, where WAS stands, if the SIZE bytes at MARK are those of EXPECTED: all in one and the
+ * same image, also if the process executes another program meanwhile. False with errno: ESRCH if it is another one, or
+ * gone. (An open /proc/PID/mem stays that of the memory which was there when it was opened, proc_mem_open() in
+ * fs/proc/base.c; the kernel copies within one page by memcpy, so that a reader sees the old word or the new one.)
  */
-bool remote_write(pid_t pid, uintptr_t at, uint32_t word);
+struct remote_word {
+    uintptr_t at;
+    uint32_t was, is;
+};
+bool remote_write(pid_t pid, struct remote_word word, uintptr_t mark, const void *expected, size_t size);
 
 #endif

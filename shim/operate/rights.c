@@ -26,6 +26,10 @@ static int yama(void)
 void rights_missing(char *out, size_t size, pid_t pid, int error)
 {
     const uid_t owner = (uid_t)processes_status(pid, "Uid");
+    if (error == EINVAL) {
+        snprintf(out, size, "what it has in its memory is no policy");
+        return;
+    }
     if (error == ENOSYS)
         snprintf(out, size,
                  "process_vm_readv(2) and pidfd_getfd(2) are missing or forbidden here: Linux 5.6 has them; "

@@ -250,3 +250,22 @@ END
     kill_server KILL
     peer_saw rst 6
 }
+
+# Root looks at everybody's processes.
+@test "a policy in a process's memory that is none does not lead it astray" {
+    local at
+    cp "$LIBTRUEFIN" libtruefin.so
+    at=$(nm libtruefin.so | awk '$3 == "policy_default" { print $1 }')
+    python3 - "$at" <<'END'
+import sys
+data = bytearray(open("libtruefin.so", "rb").read())
+at = int(sys.argv[1], 16) + 32 * 44  # how many rules, behind the room for 32
+assert data[at] == 1
+data[at] = 255
+open("libtruefin.so", "wb").write(data)
+END
+    LIBTRUEFIN=$PWD/libtruefin.so serve accept pause
+    run -1 "$TRUEFIN" status "$(pid_of server)"
+    assert_output --partial ' ?  '
+    assert_output --partial 'what it has in its memory is no policy'
+}
