@@ -165,6 +165,15 @@ void image_find(struct image *image, const struct process *process)
         image->kind = IMAGE_FOREIGN;
 }
 
+void image_find_again(struct image *image, const struct process *process)
+{
+    const enum image_kind before = image->kind;
+    if (before == IMAGE_LIBRARY || before == IMAGE_SIDECAR)
+        compare(image);
+    if (image->kind != before || before == IMAGE_NONE)
+        image_find(image, process);
+}
+
 /* A process of somebody else's may have anything there: it must not lead us out of our own tables. */
 static bool is_sound(const struct policy *policy)
 {

@@ -30,6 +30,9 @@ struct image {
 /* What PROCESS has. */
 void image_find(struct image *image, const struct process *process);
 
+/* The same for one that was found in that process before: without a search, if it is still there. */
+void image_find_again(struct image *image, const struct process *process);
+
 /* Its configuration, and the policy. False if it cannot be read. */
 bool image_config(const struct image *image, struct config *out, struct policy *policy);
 

@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PASSES = 100, QUIET_PASSES = 2, PAUSE = 10, WHY_SIZE = 256 };
+enum { PASSES = 100, QUIET_PASSES = 2, PAUSE = 10, WHY_SIZE = 256, FIRST_ROOM = 64 };
 
 static const char off_help[] =
     "Usage: truefin off PID|UNIT...\n"
@@ -52,20 +52,38 @@ static struct {
     bool failed;
 } switching;
 
+/* What was found in the passes before. */
+struct known {
+    struct image image;
+    bool said;
+};
+
+/* That of a process; one more, if it has none. */
+static struct known *known_of(pid_t pid)
+{
+    static struct known *all;
+    static size_t count, room;
+    for (size_t i = 0; i < count; i++)
+        if (all[i].image.pid == pid)
+            return &all[i];
+    if (count == room) {
+        room = room ? 2 * room : FIRST_ROOM;
+        struct known *more = realloc(all, room * sizeof *all);
+        if (!more)
+            abort();
+        all = more;
+    }
+    all[count] = (struct known){.image = {.pid = pid}};
+    return &all[count++];
+}
+
 /* Each process is spoken of once. */
 static bool is_new(pid_t pid)
 {
-    static pid_t *said;
-    static size_t count;
-    for (size_t i = 0; i < count; i++)
-        if (said[i] == pid)
-            return false;
-    pid_t *more = realloc(said, (count + 1) * sizeof *said);
-    if (more) {
-        said = more;
-        said[count++] = pid;
-    }
-    return true;
+    struct known *known = known_of(pid);
+    const bool was = known->said;
+    known->said = true;
+    return !was;
 }
 
 /* As a terminal can show it. Valid until the next call. */
@@ -152,44 +170,47 @@ static void disarm_all(const struct process *process, const struct image *image)
         printf("%d (%s) is off, %zu disarmed\n", process->pid, name_of(process), work.count);
 }
 
-/* True if there was something to do. */
-static bool switch_one(const struct process *process)
+/* Why this one cannot be switched; false if it has no truefin. */
+static bool may_switch(const struct process *process, const struct image *image)
 {
-    struct image image;
-    image_find(&image, process);
-    const bool differs = (image.switched & 1) != switching.off;
-    switch (image.kind) {
-    case IMAGE_HIDDEN:
-        refuse_for(process, image.error);
+    if (image->kind == IMAGE_HIDDEN)
+        refuse_for(process, image->error);
+    if (image->kind == IMAGE_FOREIGN)
+        refuse(process, *image->version
+                            ? "its truefin is of another version or build than this command"
+                            : "its libtruefin.so is older than this command, or of another class");
+    return image->kind == IMAGE_LIBRARY || image->kind == IMAGE_SIDECAR;
+}
+
+/* True if there was something to do. */
+static bool switch_one(const struct process *process, bool first)
+{
+    struct image *image = &known_of(process->pid)->image;
+    image_find_again(image, process);
+    if (!may_switch(process, image))
         return false;
-    case IMAGE_FOREIGN:
-        refuse(process, *image.version ? "its truefin is of another version or build than this command"
-                                       : "its libtruefin.so is older than this command, or of another class");
-        return false;
-    case IMAGE_LIBRARY:
-    case IMAGE_SIDECAR:
-        break;
-    default:
-        return false;
-    }
-    if (differs && !image_switch(&image, switching.off)) {
-        if (image.error != ESRCH)
-            refuse_for(process, image.error);
-        return false;
+    const bool differs = (image->switched & 1) != switching.off;
+    if (differs && !image_switch(image, switching.off)) {
+        if (image->error != ESRCH)
+            refuse_for(process, image->error);
+        return image->error == ESRCH;
     }
     switching.found++;
-    if (image.kind == IMAGE_LIBRARY && switching.off)
-        disarm_all(process, &image);
+    if (image->kind == IMAGE_LIBRARY && switching.off && (differs || first))
+        disarm_all(process, image);
     else if (is_new(process->pid))
         printf("%d (%s) is %s%s\n", process->pid, name_of(process), switching.off ? "off" : "on",
-               image.kind == IMAGE_SIDECAR ? ", for all that it watches" : "");
+               image->kind == IMAGE_SIDECAR ? ", for all that it watches" : "");
     return differs;
 }
 
 /* The side-car of what it watches has a switch of its own. */
 static void choose_sidecars(void)
 {
-    for (size_t i = 0; i < switching.all.count; i++) {
+    bool any = false;
+    for (size_t i = 0; i < switching.all.count; i++)
+        any |= switching.all.at[i].sidecar;
+    for (size_t i = 0; any && i < switching.all.count; i++) {
         if (!switching.all.at[i].chosen)
             continue;
         struct process *tracer =
@@ -226,7 +247,7 @@ static bool pass(bool first)
         switching.failed = true;
     switching.found = 0;
     for (size_t i = 0; i < switching.all.count; i++)
-        if (switching.all.at[i].chosen && switch_one(&switching.all.at[i]))
+        if (switching.all.at[i].chosen && switch_one(&switching.all.at[i], first))
             any = true;
     return any;
 }
