@@ -30,14 +30,14 @@ static inline bool marker_was_off(void)
 
 /*
  * What the note of that name and type says: for each of these the distance from the field itself, in bytes.
- * The side-car has the first three.
+ * The side-car has the first four.
  */
 #define MARKER_NOTE "truefin"
 enum { MARKER_LIBRARY = 1, MARKER_SIDECAR = 2 };
 struct marker_note {
-    int32_t marker, switched, config;
-    int32_t first, others, highest; /* connection/table.h */
-    int32_t slots, slot_array;      /* kept/slots.h */
+    int32_t marker, switched, config, page; /* the last: where the address of the page with counters is */
+    int32_t first, others, highest;         /* connection/table.h */
+    int32_t slots, slot_array;              /* kept/slots.h */
 };
 
 /* Which library is it, and how is laid out what they read? layout.c. */

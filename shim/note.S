@@ -4,6 +4,7 @@
 	.hidden truefin_marker
 	.hidden truefin_switched
 	.hidden config
+	.hidden counters_page
 	.balign 4
 	.long 2f - 1f
 	.long 4f - 3f
@@ -17,6 +18,7 @@
 3:	.long truefin_marker - .
 	.long truefin_switched - .
 	.long config - .
+	.long counters_page - .
 #ifndef TRUEFIN_SIDECAR
 	.hidden table_first
 	.hidden table_others

@@ -1,5 +1,6 @@
 #include "image.h"
 
+#include "connection/page.h"
 #include "remote.h"
 
 #include <elf.h>
@@ -57,6 +58,7 @@ static void take_addresses(struct image *image, uintptr_t note, const char *cont
     image->marker = ADDRESS(marker);
     image->switch_at = ADDRESS(switched);
     image->config = ADDRESS(config);
+    image->page = ADDRESS(page);
     image->first = ADDRESS(first);
     image->others = ADDRESS(others);
     image->highest = ADDRESS(highest);
@@ -204,17 +206,55 @@ bool image_config(const struct image *image, struct config *out, struct policy *
     return !out->policy || is_sound(policy);
 }
 
+/* What `truefin stats` is to believe of the connections there. */
+static uint8_t state_of(const struct config *theirs, bool off)
+{
+    if (off)
+        return PAGE_OFF;
+    if (theirs->observes)
+        return PAGE_OBSERVING;
+    if (atomic_load(&theirs->state) != STATE_ON)
+        return atomic_load(&theirs->state) == STATE_BLIND ? PAGE_BLIND : PAGE_SANDBOXED;
+    return theirs->watched ? PAGE_WATCHED : PAGE_ON;
+}
+
+/* In its page with counters, if it has one: a process that is killed cannot say itself that it was off. */
+static void tell_page(const struct image *image, bool off)
+{
+    static struct config theirs;
+    uintptr_t page = 0;
+    uint8_t was;
+    if (!image->page || !remote_read(image->pid, image->page, &page, sizeof page) || !page ||
+        !remote_read(image->pid, image->config, &theirs, sizeof theirs) ||
+        !remote_read(image->pid, page + offsetof(struct page, state), &was, sizeof was))
+        return;
+    const uint8_t is = state_of(&theirs, off);
+    remote_write(image->pid, &(struct remote_change){.at = page + offsetof(struct page, state),
+                                                     .mark = page + offsetof(struct page, magic),
+                                                     .was = &was,
+                                                     .is = &is,
+                                                     .expected = PAGE_MAGIC,
+                                                     .size = sizeof is,
+                                                     .expected_size = sizeof((struct page *)NULL)->magic});
+}
+
 bool image_switch(struct image *image, bool off)
 {
     if ((image->switched & 1) == off)
         return true;
     /* Never 0 again: what was armed before is not armed any more. */
     const uint32_t next = image->switched + 1 ? image->switched + 1 : 2;
-    const struct remote_word change = {.at = image->switch_at, .was = image->switched, .is = next};
-    if (!remote_write(image->pid, change, image->marker, &truefin_marker, sizeof truefin_marker)) {
+    if (!remote_write(image->pid, &(struct remote_change){.at = image->switch_at,
+                                                          .mark = image->marker,
+                                                          .was = &image->switched,
+                                                          .is = &next,
+                                                          .expected = &truefin_marker,
+                                                          .size = sizeof next,
+                                                          .expected_size = sizeof truefin_marker})) {
         image->error = errno;
         return false;
     }
     image->switched = next;
+    tell_page(image, off);
     return true;
 }

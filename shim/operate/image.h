@@ -21,9 +21,9 @@ struct image {
     pid_t pid;
     enum image_kind kind;
     int error;
-    char version[16];                    /* FOREIGN: "" if unknown */
-    uint32_t switched;                   /* marker.h */
-    uintptr_t marker, switch_at, config; /* addresses there, as the next ones */
+    char version[16];                          /* FOREIGN: "" if unknown */
+    uint32_t switched;                         /* marker.h */
+    uintptr_t marker, switch_at, config, page; /* addresses there, as the next ones */
     uintptr_t first, others, highest, slots, slot_array;
 };
 

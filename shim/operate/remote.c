@@ -32,7 +32,7 @@ static bool reads_as(int memory, uintptr_t at, const void *expected, size_t size
     return false;
 }
 
-bool remote_write(pid_t pid, struct remote_word change, uintptr_t mark, const void *expected, size_t size)
+bool remote_write(pid_t pid, const struct remote_change *change)
 {
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "/proc/%d/mem", pid);
@@ -41,9 +41,9 @@ bool remote_write(pid_t pid, struct remote_word change, uintptr_t mark, const vo
         errno = errno == ENOENT ? ESRCH : errno;
         return false;
     }
-    const bool written = reads_as(memory, mark, expected, size) &&
-                         reads_as(memory, change.at, &change.was, sizeof change.was) &&
-                         pwrite(memory, &change.is, sizeof change.is, (off_t)change.at) == sizeof change.is;
+    const bool written = reads_as(memory, change->mark, change->expected, change->expected_size) &&
+                         reads_as(memory, change->at, change->was, change->size) &&
+                         pwrite(memory, change->is, change->size, (off_t)change->at) == (ssize_t)change->size;
     const int error = errno;
     close(memory);
     errno = error;

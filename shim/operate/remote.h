@@ -11,15 +11,20 @@
 bool remote_read(pid_t pid, uintptr_t at, void *out, size_t size);
 
 /*
- * Writes one aligned word at AT, where WAS stands, if the SIZE bytes at MARK are those of EXPECTED: all in one and the
- * same image, also if the process executes another program meanwhile. False with errno: ESRCH if it is another one, or
- * gone. (An open /proc/PID/mem stays that of the memory which was there when it was opened, proc_mem_open() in
- * fs/proc/base.c; the kernel copies within one page by memcpy, so that a reader sees the old word or the new one.)
+ * A change of SIZE bytes, one aligned word at most, at AT: only where WAS stands there, and at MARK what is EXPECTED.
  */
-struct remote_word {
-    uintptr_t at;
-    uint32_t was, is;
+struct remote_change {
+    uintptr_t at, mark;
+    const void *was, *is, *expected;
+    size_t size, expected_size;
 };
-bool remote_write(pid_t pid, struct remote_word word, uintptr_t mark, const void *expected, size_t size);
+
+/*
+ * Makes it, all in one and the same image, also if the process executes another program meanwhile. False with errno:
+ * ESRCH if it is another one, or gone. (An open /proc/PID/mem stays that of the memory which was there when it was
+ * opened, proc_mem_open() in fs/proc/base.c; the kernel copies within one page by memcpy, so that a reader sees the
+ * old word or the new one.)
+ */
+bool remote_write(pid_t pid, const struct remote_change *change);
 
 #endif

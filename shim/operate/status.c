@@ -97,9 +97,8 @@ static void read_state(struct row *row, const struct image *image, const struct 
                        const struct policy *policy)
 {
     const char *why = "";
-    row->state = "on";
-    row->covered = true;
-    if (theirs->watched)
+    row->state = theirs->observes ? "observing" : "on";
+    if (theirs->watched && !theirs->observes)
         look_at_sidecar(row);
     switch (atomic_load(&theirs->state)) {
     case STATE_INERT:

@@ -4,6 +4,7 @@
 #include "connection/counters.h"
 #include "keep_errno.h"
 #include "libc.h"
+#include "marker.h"
 #include "own_calls.h"
 #include "text.h"
 
@@ -93,9 +94,10 @@ static void fill(struct page *page)
                           .causes = CAUSES,
                           .is_sidecar = stats.sidecar,
                           .is_watched = config.watched,
-                          .state = config.observes  ? PAGE_OBSERVING
-                                   : config.watched ? PAGE_WATCHED
-                                                    : PAGE_ON,
+                          .state = marker_is_off()   ? PAGE_OFF
+                                   : config.observes ? PAGE_OBSERVING
+                                   : config.watched  ? PAGE_WATCHED
+                                                     : PAGE_ON,
                           .pid = getpid(),
                           .uid = geteuid(),
                           .start = start_of_self(),

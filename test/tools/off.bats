@@ -355,3 +355,22 @@ END
     run -0 timeout 20 python3 clients.py "$port" "$(pid_of server)" "$TRUEFIN"
     assert_output "{'fin': 1000}"
 }
+
+# page_state: what the one page with counters says of the process, as a number (connection/page.h).
+page_state() {
+    cat stats/* | python3 -c 'import sys; print(sys.stdin.buffer.read()[20])'
+}
+
+# A process that is killed cannot tell what its connections were.
+@test "its page with counters says off, and on again" {
+    local on=0 off=6
+    mkdir -m 1777 stats
+    serve TRUEFIN_STATS="$PWD/stats" accept write:Hello. pause
+    connect_peer
+    server_said ready
+    assert_equal "$(page_state)" "$on"
+    off "$(pid_of server)"
+    assert_equal "$(page_state)" "$off"
+    on "$(pid_of server)"
+    assert_equal "$(page_state)" "$on"
+}

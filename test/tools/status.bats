@@ -269,3 +269,12 @@ END
     assert_output --partial ' ?  '
     assert_output --partial 'what it has in its memory is no policy'
 }
+
+@test "observing, and off beside it" {
+    serve TRUEFIN_OBSERVE=1 accept pause
+    says "$(pid_of server)" 'observing 0 0 abort-on-crash|'
+    "$TRUEFIN" off "$(pid_of server)"
+    says "$(pid_of server)" 'off 0 0 abort-on-crash|'
+    "$TRUEFIN" on "$(pid_of server)"
+    says "$(pid_of server)" 'observing 0 0 abort-on-crash|'
+}
