@@ -16,8 +16,11 @@
 /* The switch. How often was it moved? 0 never, an odd number: off, an even one: on again. */
 extern _Atomic uint32_t truefin_switched;
 
-/* Has somebody said that nothing is to be changed any more? Async-signal-safe, also in a vfork child. */
-static inline bool marker_is_off(void)
+/*
+ * Has somebody said that nothing is to be changed any more? Async-signal-safe, also in a vfork child, and in the thread of
+ * kept/, where nothing may be instrumented (kept/raw.h).
+ */
+__attribute__((no_sanitize("address", "thread", "undefined"))) static inline bool marker_is_off(void)
 {
     return atomic_load(&truefin_switched) & 1;
 }
