@@ -85,6 +85,16 @@ bool policy_has(const struct policy *policy, enum ending ending)
     return false;
 }
 
+bool policy_relays(const struct policy *policy)
+{
+    for (int i = 0; i < policy->rule_count; i++) {
+        const uint8_t *of = policy->rules[i].endings.of;
+        if (of[EVENT_SOURCE_FAILED] != ENDING_KEEP && of[EVENT_SOURCE_FAILED] != of[EVENT_CLOSE])
+            return true;
+    }
+    return false;
+}
+
 bool ending_aborts(enum ending ending)
 {
     return ending == ENDING_FLUSH_RST || ending == ENDING_RST;

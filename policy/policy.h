@@ -20,6 +20,7 @@ enum event {
     EVENT_UNREAD,
     EVENT_UNWIND,
     EVENT_EXCEPTION,
+    EVENT_SOURCE_FAILED,
     EVENT_EXIT,
     EVENT_EXIT_ERROR,
     EVENT_SESSION_ERROR,
@@ -214,6 +215,9 @@ bool policy_has_option(const struct policy *policy, enum policy_option option);
 /* Does any event of any rule end in ENDING? */
 bool policy_has(const struct policy *policy, enum ending ending);
 
+/* Has source-failed, in any rule, an ending of its own: other than that of close, and not keep? */
+bool policy_relays(const struct policy *policy);
+
 /* Does ENDING abort the connection, be it at once or later? */
 bool ending_aborts(enum ending ending);
 
@@ -231,7 +235,7 @@ const char *role_name(enum role role);
 /* The canonical text, on one line. */
 size_t policy_print(char *out, size_t size, const struct policy *policy);
 
-/* A table of whole lines, events across and rules down, at most 120 columns wide. */
+/* A table of whole lines, events across and rules down, at most 140 columns wide. */
 size_t policy_print_table(char *out, size_t size, const struct policy *policy);
 
 /*

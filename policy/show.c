@@ -198,8 +198,8 @@ static int check_policy(void)
         return EXIT_BAD;
     if (!policy_parse(&policy, source.text, &fault))
         return bad_text(&source, &fault);
-    if (!observes() &&
-        (policy_has_option(&policy, OPTION_REFUSE_WRITE) || policy_has_option(&policy, OPTION_DEFER_CLOSE)))
+    if (!observes() && (policy_has_option(&policy, OPTION_REFUSE_WRITE) ||
+                        policy_has_option(&policy, OPTION_DEFER_CLOSE) || policy_relays(&policy)))
         puts("libtruefin-io.so");
     return EXIT_GOOD;
 }

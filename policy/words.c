@@ -11,6 +11,7 @@ static const struct word events[] = {
     {"unread", EVENT_UNREAD},
     {"unwind", EVENT_UNWIND},
     {"exception", EVENT_EXCEPTION},
+    {"source-failed", EVENT_SOURCE_FAILED},
     {"exit", EVENT_EXIT},
     {"exit-error", EVENT_EXIT_ERROR},
     {"session-error", EVENT_SESSION_ERROR},
@@ -19,7 +20,7 @@ static const struct word events[] = {
 };
 const struct words event_words = {
     events, COUNT(events), "unknown event",
-    "close, unread, unwind, exception, exit, exit-error, session-error, stop, crash"};
+    "close, unread, unwind, exception, source-failed, exit, exit-error, session-error, stop, crash"};
 
 static const struct word endings[] = {
     {"keep", ENDING_KEEP},           {"fin", ENDING_FIN}, {"linger", ENDING_LINGER},
@@ -42,6 +43,7 @@ enum {
     ABORT_ON_UNREAD_DATA,
     ABORT_UNLESS_SHUTDOWN,
     ALWAYS_FIN,
+    RELAY,
     FIRST_OPTION, /* in the order of enum policy_option */
     REFUSE_WRITE = FIRST_OPTION,
     DEFER_CLOSE,
@@ -54,14 +56,15 @@ static const struct word presets[] = {
     {"abort-on-unread-data", ABORT_ON_UNREAD_DATA},
     {"abort-unless-shutdown", ABORT_UNLESS_SHUTDOWN},
     {"always-fin", ALWAYS_FIN},
+    {"relay", RELAY},
     {"refuse-write-after-fin", REFUSE_WRITE},
     {"defer-close", DEFER_CLOSE},
     {"off", OFF},
 };
 const struct words preset_words = {
     presets, COUNT(presets), "unknown word",
-    "abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, "
-    "defer-close, off, EVENT=ENDING"};
+    "abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, relay, "
+    "refuse-write-after-fin, defer-close, off, EVENT=ENDING"};
 
 /* What each preset sets, in the order of enum event. */
 enum {
@@ -73,14 +76,15 @@ enum {
 };
 /* clang-format off */
 static const uint8_t preset_rows[PRESETS][EVENTS] = {
-    /*                         close   unread  unwind  except. exit   exit-er. session stop   crash */
-    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  FLUSH,  AS_IS,  AS_IS, FLUSH,   KEEP,   AS_IS, FLUSH},
-    [ABORT_ON_UNREAD_DATA]  = {AS_IS,  FLUSH,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
-    [ABORT_UNLESS_SHUTDOWN] = {FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH, FLUSH,   FLUSH,  FLUSH, FLUSH},
-    [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,    FIN,   FIN  },
-    [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
-    [DEFER_CLOSE]           = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
-    [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,   KEEP,  KEEP },
+    /*                         close   unread  unwind  except. source  exit   exit-er. session stop   crash */
+    [ABORT_ON_CRASH]        = {AS_IS,  AS_IS,  FLUSH,  AS_IS,  AS_IS,  AS_IS, FLUSH,   KEEP,   AS_IS, FLUSH},
+    [ABORT_ON_UNREAD_DATA]  = {AS_IS,  FLUSH,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [ABORT_UNLESS_SHUTDOWN] = {FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH,  FLUSH, FLUSH,   FLUSH,  FLUSH, FLUSH},
+    [ALWAYS_FIN]            = {LINGER, LINGER, LINGER, LINGER, LINGER, FIN,   FIN,     FIN,    FIN,   FIN  },
+    [RELAY]                 = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  FLUSH,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [REFUSE_WRITE]          = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [DEFER_CLOSE]           = {AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS,  AS_IS, AS_IS,   AS_IS,  AS_IS, AS_IS},
+    [OFF]                   = {KEEP,   KEEP,   KEEP,   KEEP,   KEEP,   KEEP,  KEEP,    KEEP,   KEEP,  KEEP },
 };
 
 /* All that signal(7) calls standard signals. */

@@ -17,16 +17,16 @@ setup() {
     run --separate-stderr "$POLICY" 'port = 80: crash=flush-rst,session-error=keep,exit-error=flush-rst,unwind=flush-rst'
     assert_success
     assert_line -n 0 'port=80: abort-on-crash'
-    assert_line -n 1 'match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash'
-    assert_line -n 2 'port=80   keep   keep    flush-rst  keep       keep  flush-rst   keep           keep  flush-rst'
-    assert_line -n 3 'no match  keep   keep    keep       keep       keep  keep        keep           keep  keep'
+    assert_line -n 1 'match     close  unread  unwind     exception  source-failed  exit  exit-error  session-error  stop  crash'
+    assert_line -n 2 'port=80   keep   keep    flush-rst  keep       keep           keep  flush-rst   keep           keep  flush-rst'
+    assert_line -n 3 'no match  keep   keep    keep       keep       keep           keep  keep        keep           keep  keep'
     assert_equal "$stderr" ''
 }
 
 @test "a fault is said in one line, and a caret points at it; status 78" {
     run --separate-stderr -78 "$POLICY" 'off; abort-on-crsh'
     assert_output ''
-    assert_equal "${stderr_lines[0]}" 'truefin: policy: unknown word "abort-on-crsh" at column 6 (allowed: abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did you mean abort-on-crash?)'
+    assert_equal "${stderr_lines[0]}" 'truefin: policy: unknown word "abort-on-crsh" at column 6 (allowed: abort-on-crash, abort-on-unread-data, abort-unless-shutdown, always-fin, relay, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did you mean abort-on-crash?)'
     assert_equal "${stderr_lines[1]}" 'off; abort-on-crsh'
     assert_equal "${stderr_lines[2]}" '     ^^^^^^^^^^^^^'
     assert_equal "${#stderr_lines[@]}" 3
@@ -88,6 +88,19 @@ setup() {
     TRUEFIN_POLICY=off TRUEFIN_LINGER_TIME=500ms TRUEFIN_CLEAN_EXITS=0,1 TRUEFIN_STOP_SIGNALS=TERM \
         TRUEFIN_LOG=/tmp/x run -0 "$POLICY" --check-env
     assert_output ''
+}
+
+@test "the names of the libraries that a policy needs are printed: source-failed needs one where close does not do the same" {
+    local policy
+    for policy in relay 'abort-on-crash, relay' 'abort-on-crash; port=80: source-failed=rst' 'close=rst, source-failed=fin' \
+        defer-close refuse-write-after-fin; do
+        TRUEFIN_POLICY=$policy run -0 "$POLICY" --check-env
+        assert_output libtruefin-io.so
+    done
+    for policy in abort-on-crash always-fin abort-unless-shutdown 'close=rst, source-failed=keep' 'relay, off'; do
+        TRUEFIN_POLICY=$policy run -0 "$POLICY" --check-env
+        assert_output ''
+    done
 }
 
 @test "each bad variable is named, all of them at once" {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 422 };
+enum { ROWS = 433 };
 
 static int rows, failures;
 
@@ -55,7 +55,7 @@ static bool parsed(int line, struct policy *policy, const char *text)
 
 /* --- What words set --- */
 
-/* The row as nine letters: k, f, l, F, r for keep, fin, linger, flush-rst, rst, in the order of enum event. */
+/* The row as ten letters: k, f, l, F, r for keep, fin, linger, flush-rst, rst, in the order of enum event. */
 static void letters(char out[EVENTS + 1], const struct endings *row)
 {
     for (int event = 0; event < EVENTS; event++)
@@ -67,31 +67,34 @@ static const struct {
     int line;
     const char *text, *row;
 } word_rows[] = {
-    {__LINE__, "abort-on-crash", "kkFkkFkkF"},
-    {__LINE__, "abort-on-unread-data", "kFkkkkkkk"},
-    {__LINE__, "abort-unless-shutdown", "FFFFFFFFF"},
-    {__LINE__, "always-fin", "llllfffff"},
-    {__LINE__, "off", "kkkkkkkkk"},
-    {__LINE__, "refuse-write-after-fin", "kkkkkkkkk"},
-    {__LINE__, "always-fin, refuse-write-after-fin", "llllfffff"},
-    {__LINE__, settings[SETTING_POLICY].default_text, "kkFkkFkkF"},
+    {__LINE__, "abort-on-crash", "kkFkkkFkkF"},
+    {__LINE__, "abort-on-unread-data", "kFkkkkkkkk"},
+    {__LINE__, "abort-unless-shutdown", "FFFFFFFFFF"},
+    {__LINE__, "always-fin", "lllllfffff"},
+    {__LINE__, "off", "kkkkkkkkkk"},
+    {__LINE__, "refuse-write-after-fin", "kkkkkkkkkk"},
+    {__LINE__, "always-fin, refuse-write-after-fin", "lllllfffff"},
+    {__LINE__, settings[SETTING_POLICY].default_text, "kkFkkkFkkF"},
     /* later words override, and leave alone what they do not name */
-    {__LINE__, "abort-on-crash, abort-on-unread-data", "kFFkkFkkF"},
-    {__LINE__, "always-fin, abort-on-crash", "llFlfFkfF"},
-    {__LINE__, "abort-on-crash, always-fin", "llllfffff"},
-    {__LINE__, "abort-unless-shutdown,off", "kkkkkkkkk"},
-    {__LINE__, "abort-on-crash, exit-error=keep", "kkFkkkkkF"},
-    {__LINE__, "exit-error=keep, abort-on-crash", "kkFkkFkkF"},
-    {__LINE__, "session-error=fin, abort-on-crash", "kkFkkFkkF"},
-    {__LINE__, "abort-on-crash, session-error=keep", "kkFkkFkkF"},
-    {__LINE__, "abort-on-crash, crash=rst", "kkFkkFkkr"},
-    {__LINE__, "crash=rst, crash=fin", "kkkkkkkkf"},
+    {__LINE__, "abort-on-crash, abort-on-unread-data", "kFFkkkFkkF"},
+    {__LINE__, "always-fin, abort-on-crash", "llFllfFkfF"},
+    {__LINE__, "abort-on-crash, always-fin", "lllllfffff"},
+    {__LINE__, "abort-unless-shutdown,off", "kkkkkkkkkk"},
+    {__LINE__, "abort-on-crash, exit-error=keep", "kkFkkkkkkF"},
+    {__LINE__, "exit-error=keep, abort-on-crash", "kkFkkkFkkF"},
+    {__LINE__, "session-error=fin, abort-on-crash", "kkFkkkFkkF"},
+    {__LINE__, "abort-on-crash, session-error=keep", "kkFkkkFkkF"},
+    {__LINE__, "abort-on-crash, crash=rst", "kkFkkkFkkr"},
+    {__LINE__, "relay", "kkkkFkkkkk"},
+    {__LINE__, "abort-on-crash, relay", "kkFkFkFkkF"},
+    {__LINE__, "relay, source-failed=keep", "kkkkkkkkkk"},
+    {__LINE__, "crash=rst, crash=fin", "kkkkkkkkkf"},
     /* blanks, comments, empty rules */
-    {__LINE__, " \t off \t ", "kkkkkkkkk"},
-    {__LINE__, "crash = rst ,\tstop= fin", "kkkkkkkfr"},
-    {__LINE__, ";; ;crash=rst;;", "kkkkkkkkr"},
-    {__LINE__, "# crash=fin\n\n  # more\r\ncrash=rst # why\n", "kkkkkkkkr"},
-    {__LINE__, "crash=rst#why", "kkkkkkkkr"},
+    {__LINE__, " \t off \t ", "kkkkkkkkkk"},
+    {__LINE__, "crash = rst ,\tstop= fin", "kkkkkkkkfr"},
+    {__LINE__, ";; ;crash=rst;;", "kkkkkkkkkr"},
+    {__LINE__, "# crash=fin\n\n  # more\r\ncrash=rst # why\n", "kkkkkkkkkr"},
+    {__LINE__, "crash=rst#why", "kkkkkkkkkr"},
 };
 
 static void test_words(void)
@@ -111,14 +114,15 @@ static void test_words(void)
 /* Each EVENT=ENDING sets that event and no other. */
 static void test_settings(void)
 {
-    static const char *const events[EVENTS] = {"close",      "unread",        "unwind", "exception", "exit",
-                                               "exit-error", "session-error", "stop",   "crash"};
+    static const char *const events[EVENTS] = {"close",         "unread", "unwind",     "exception",
+                                               "source-failed", "exit",   "exit-error", "session-error",
+                                               "stop",          "crash"};
     static const char *const endings[ENDINGS] = {"keep", "fin", "linger", "flush-rst", "rst"};
 
     for (int event = 0; event < EVENTS; event++)
         for (int ending = 0; ending < ENDINGS; ending++, rows++) {
             struct policy policy;
-            char text[64], is[EVENTS + 1], should_be[] = "kkkkkkkkk";
+            char text[64], is[EVENTS + 1], should_be[] = "kkkkkkkkkk";
             (void)snprintf(text, sizeof text, "%s=%s", events[event], endings[ending]);
             should_be[event] = "kflFr"[ending];
             if (!parsed(__LINE__, &policy, text))
@@ -268,6 +272,9 @@ static const struct {
     {__LINE__, "abort-on-unread-data", "abort-on-unread-data"},
     {__LINE__, "unread=flush-rst", "abort-on-unread-data"},
     {__LINE__, "session-error=linger", "session-error=linger"},
+    {__LINE__, "source-failed=flush-rst", "relay"},
+    {__LINE__, "source-failed=rst", "source-failed=rst"},
+    {__LINE__, "relay, abort-on-crash", "abort-on-crash, source-failed=flush-rst"},
     {__LINE__, "abort-unless-shutdown", "abort-unless-shutdown"},
     {__LINE__, "always-fin", "always-fin"},
     {__LINE__, "crash=rst", "crash=rst"},
@@ -337,22 +344,33 @@ static const struct {
     const char *text, *table;
 } table_rows[] = {
     {__LINE__, "abort-on-crash",
-     "match     close  unread  unwind     exception  exit  exit-error  session-error  stop  crash\n"
-     "any       keep   keep    flush-rst  keep       keep  flush-rst   keep           keep  flush-rst\n"},
+     "match     close  unread  unwind     exception  source-failed  exit  exit-error  session-error  stop  "
+     "crash\n"
+     "any       keep   keep    flush-rst  keep       keep           keep  flush-rst   keep           keep  "
+     "flush-rst\n"},
     {__LINE__, "port=80 accepted: always-fin",
-     "match             close   unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
-     "port=80 accepted  linger  linger  linger  linger     fin   fin         fin            fin   fin\n"
-     "no match          keep    keep    keep    keep       keep  keep        keep           keep  keep\n"},
+     "match             close   unread  unwind  exception  source-failed  exit  exit-error  session-error  "
+     "stop  crash\n"
+     "port=80 accepted  linger  linger  linger  linger     linger         fin   fin         fin            "
+     "fin   fin\n"
+     "no match          keep    keep    keep    keep       keep           keep  keep        keep           "
+     "keep  keep\n"},
     {__LINE__, "connected: crash=rst, refuse-write-after-fin",
-     "match      close  unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
-     "connected  keep   keep    keep    keep       keep  keep        keep           keep  rst\n"
+     "match      close  unread  unwind  exception  source-failed  exit  exit-error  session-error  stop  "
+     "crash\n"
+     "connected  keep   keep    keep    keep       keep           keep  keep        keep           keep  "
+     "rst\n"
      "  and refuse-write-after-fin\n"
-     "no match   keep   keep    keep    keep       keep  keep        keep           keep  keep\n"},
+     "no match   keep   keep    keep    keep       keep           keep  keep        keep           keep  "
+     "keep\n"},
     {__LINE__, "peer=2001:db8:1::/48,2001:db8:2::/48: off; crash=rst",
-     "match     close  unread  unwind  exception  exit  exit-error  session-error  stop  crash\n"
+     "match     close  unread  unwind  exception  source-failed  exit  exit-error  session-error  stop  "
+     "crash\n"
      "peer=2001:db8:1::/48,2001:db8:2::/48\n"
-     "          keep   keep    keep    keep       keep  keep        keep           keep  keep\n"
-     "any       keep   keep    keep    keep       keep  keep        keep           keep  rst\n"},
+     "          keep   keep    keep    keep       keep           keep  keep        keep           keep  "
+     "keep\n"
+     "any       keep   keep    keep    keep       keep           keep  keep        keep           keep  "
+     "rst\n"},
 };
 
 static void test_table(void)
@@ -404,7 +422,7 @@ static void test_table_width(void)
     size_t length = policy_print_table(table, sizeof table, &policy);
     CHECK(__LINE__, "width", length == strlen(table));
     for (const char *line = table; *line; line += strcspn(line, "\n") + 1)
-        CHECK(__LINE__, line, strcspn(line, "\n") <= 120);
+        CHECK(__LINE__, line, strcspn(line, "\n") <= 140);
 }
 
 /* --- Faults --- */
@@ -707,7 +725,8 @@ static const struct {
 } message_rows[] = {
     {__LINE__, "abort-on-crsh",
      "P: unknown word \"abort-on-crsh\" at column 1 (allowed: abort-on-crash, abort-on-unread-data, "
-     "abort-unless-shutdown, always-fin, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did you "
+     "abort-unless-shutdown, always-fin, relay, refuse-write-after-fin, defer-close, off, EVENT=ENDING; did "
+     "you "
      "mean "
      "abort-on-crash?)",
      "abort-on-crsh\n^^^^^^^^^^^^^\n"},
