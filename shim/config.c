@@ -153,6 +153,7 @@ enum reading config_read(struct complaint *complaint)
     if (!config.observes) {
         config.keeps =
             policy_has(config.policy, ENDING_LINGER) || policy_has(config.policy, ENDING_FLUSH_RST);
+        config.relays = policy_relays(config.policy);
         config.defers = policy_has_option(config.policy, OPTION_DEFER_CLOSE);
         config.flushes = policy_has(config.policy, ENDING_FLUSH_RST);
     }

@@ -38,6 +38,7 @@ struct config {
     struct flush_limits flush;
     bool keeps;                /* may a connection outlive its close, by any rule? */
     bool flushes;              /* is any to be aborted when all is delivered? */
+    bool relays;               /* is any ended in another way because its source has failed? */
     bool defers;               /* is any close of any deferred? */
     unsigned defer_time;       /* milliseconds */
     bool asks_port, asks_peer; /* does any rule need them? */

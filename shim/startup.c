@@ -46,12 +46,15 @@ static void adopt_inherited(void)
 static void start_options(void)
 {
     const bool refuses = !config.observes && policy_has_option(config.policy, OPTION_REFUSE_WRITE);
-    if ((refuses || config.defers) && !dlsym(RTLD_DEFAULT, "truefin_io")) {
+    if ((refuses || config.defers || config.relays) && !dlsym(RTLD_DEFAULT, "truefin_io")) {
         if (refuses)
             record_note("refuse-write-after-fin has no effect: libtruefin-io.so is not loaded");
         if (config.defers)
             record_note("defer-close has no effect: libtruefin-io.so is not loaded");
+        if (config.relays)
+            record_note("source-failed has no effect: libtruefin-io.so is not loaded");
         config.defers = false;
+        config.relays = false;
     }
     if (config.defers)
         deferred_start();

@@ -180,6 +180,27 @@ void socket_info(int fd, struct tcp_info *info)
         get_option(fd, IPPROTO_TCP, TCP_INFO, info, sizeof *info);
 }
 
+bool socket_is_over(int fd)
+{
+    struct tcp_info info;
+    socket_info(fd, &info);
+    return info.tcpi_state == TCP_CLOSE;
+}
+
+int socket_error(int fd)
+{
+    const int error = socket_option(fd, SO_ERROR);
+    return error > 0 ? error : 0;
+}
+
+void socket_abort(int fd)
+{
+    KEEP_ERRNO;
+    const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    if (!quiet())
+        real(syscall)(SYS_connect, fd, &nowhere, sizeof nowhere);
+}
+
 bool socket_fin_sent(int fd)
 {
     struct tcp_info info;

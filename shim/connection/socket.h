@@ -73,6 +73,15 @@ bool socket_is_listener(int fd);
 struct tcp_info;
 void socket_info(int fd, struct tcp_info *info);
 
+/* Is it over, by an RST or a time-out, or by both FINs? One getsockopt(TCP_INFO). */
+bool socket_is_over(int fd);
+
+/* Takes the error that waits on it; 0 if there is none. One getsockopt(SO_ERROR). */
+int socket_error(int fd);
+
+/* RST at once, while the program has it open: connect(2) to nowhere. */
+void socket_abort(int fd);
+
 /* Has our FIN been sent already? One getsockopt(TCP_INFO). */
 bool socket_fin_sent(int fd);
 

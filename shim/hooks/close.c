@@ -4,6 +4,7 @@
 #include "connection/table.h"
 #include "judge/birth.h"
 #include "judge/deferred.h"
+#include "judge/source.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
 #include "kept/keep.h"
@@ -19,6 +20,7 @@
 
 void close_begins(int fd)
 {
+    source_forgets(fd);
     if (table_knows(fd) && process_enter())
         deferred_close(fd, 0);
 }

@@ -7,6 +7,8 @@
 #include "hooks/dispositions.h"
 #include "judge/birth.h"
 #include "judge/deferred.h"
+#include "judge/source.h"
+#include "judge/verdict.h"
 #include "kept/keep.h"
 #include "libc.h"
 #include "process/ownership.h"
@@ -75,6 +77,12 @@ bool option_before_shutdown(int fd, int how)
     return armed;
 }
 
+bool option_shutdown_aborts(int fd, int how)
+{
+    struct connection *connection = config.relays ? sends_fin(fd, how) : NULL;
+    return connection && verdict_shutdown(fd, connection);
+}
+
 int option_after_shutdown(int fd, int how, bool armed, int result)
 {
     struct connection *connection = sends_fin(fd, how);
@@ -87,6 +95,8 @@ int option_after_shutdown(int fd, int how, bool armed, int result)
 
 HOOK int shutdown(int fd, int how)
 {
+    if (option_shutdown_aborts(fd, how))
+        return 0;
     bool armed = option_before_shutdown(fd, how);
     return option_after_shutdown(fd, how, armed, real(shutdown)(fd, how));
 }
@@ -150,8 +160,21 @@ static struct linger as_set(const struct connection *record, const struct linger
     return (struct linger){.l_onoff = on, .l_linger = kept ? kernel->l_linger : record->linger_seconds};
 }
 
+/* Neither has to be aligned. */
+static void tell_error(int fd, const void *value, const socklen_t *size)
+{
+    int error = 0;
+    socklen_t given;
+    memcpy(&given, size, sizeof given);
+    memcpy(&error, value, given < sizeof error ? given : sizeof error);
+    if (error)
+        source_told(fd, error);
+}
+
 int option_after_get(int fd, int level, int option, void *value, socklen_t *size, int result)
 {
+    if (result == 0 && level == SOL_SOCKET && option == SO_ERROR)
+        tell_error(fd, value, size);
     if (result != 0 || config.observes || !is_linger(level, option))
         return result;
     const struct connection *record = ours(fd);

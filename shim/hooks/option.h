@@ -14,11 +14,14 @@
  *                 True if it was armed; a listen(2) that fails changes nothing.
  *     shutdown    FD is disarmed before it, for the FIN says that all was well: a peer that has it may kill the
  *                 program before the call returns. True if it was armed; a shutdown(2) that fails changes nothing.
+ *                 First of all: true if it becomes the abort of what a relay had from a source that has failed. Then it is
+ *                 not made, and has succeeded.
  *     setsockopt  SO_LINGER is remembered as the kernel took it, and what was armed is armed again.
  *     getsockopt  the program reads of SO_LINGER what it set, not what we did.
  */
 bool option_before_listen(int fd);
 int option_after_listen(int fd, bool armed, int result);
+bool option_shutdown_aborts(int fd, int how);
 bool option_before_shutdown(int fd, int how);
 int option_after_shutdown(int fd, int how, bool armed, int result);
 int option_after_set(int fd, int level, int option, const void *value, int result);

@@ -2,6 +2,7 @@
 #include "hooks/death.h"
 #include "hooks/epoll.h"
 #include "hooks/exec.h"
+#include "hooks/flow_number.h"
 #include "hooks/messages.h"
 #include "hooks/option.h"
 #include "hooks/single_thread.h"
@@ -157,6 +158,8 @@ static long listens(long number, const long a[ARGUMENTS])
 
 static long shuts_down(long number, const long a[ARGUMENTS])
 {
+    if (option_shutdown_aborts((int)a[0], (int)a[1]))
+        return 0;
     bool armed = option_before_shutdown((int)a[0], (int)a[1]);
     return option_after_shutdown((int)a[0], (int)a[1], armed, (int)pass(number, a));
 }
@@ -274,5 +277,7 @@ HOOK long syscall(long number, ...)
         a[i] = va_arg(more, long);
     va_end(more);
     wait_by_number(number, a);
-    return process_call(number, a);
+    const long result = process_call(number, a);
+    flow_by_number(number, a, result);
+    return result;
 }

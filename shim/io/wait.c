@@ -3,6 +3,8 @@
  * closed (judge/deferred.h). sem_trywait(3), a semaphore that is free, a read from a file and their like wait for nothing,
  * and show nothing.
  */
+#include "wait.h"
+
 #include "../libc.h"
 #include "judge/deferred.h"
 
@@ -22,6 +24,16 @@ static void goes_on(int fd)
 {
     if (truefin_goes_on && fd != NO_WAIT)
         truefin_goes_on(fd);
+}
+
+void waits_at(int fd)
+{
+    goes_on(fd);
+}
+
+void waits(void)
+{
+    goes_on(NONE);
 }
 
 static int wait_for(sem_t *semaphore)
@@ -97,21 +109,6 @@ HOOK_LOOP(epoll_pwait2,
           (int set, struct epoll_event *events, int count, const struct timespec *time, const sigset_t *mask),
           time && time->tv_sec == 0 && time->tv_nsec == 0, (set, events, count, &(struct timespec){0}, mask),
           (set, events, count, time, mask))
-
-HOOK_WAIT(ssize_t, read, fd, (int fd, void *data, size_t size), (fd, data, size))
-HOOK_WAIT(ssize_t, readv, fd, (int fd, const struct iovec *parts, int count), (fd, parts, count))
-HOOK_WAIT(ssize_t, __read_chk, fd, (int fd, void *data, size_t size, size_t room), (fd, data, size, room))
-HOOK_WAIT(ssize_t, recv, NONE, (int fd, void *data, size_t size, int flags), (fd, data, size, flags))
-HOOK_WAIT(ssize_t, __recv_chk, NONE, (int fd, void *data, size_t size, size_t room, int flags), (fd, data, size, room, flags))
-HOOK_WAIT(ssize_t, recvfrom, NONE,
-          (int fd, void *data, size_t size, int flags, struct sockaddr *from, socklen_t *from_size),
-          (fd, data, size, flags, from, from_size))
-HOOK_WAIT(ssize_t, __recvfrom_chk, NONE,
-          (int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *from, socklen_t *from_size),
-          (fd, data, size, room, flags, from, from_size))
-HOOK_WAIT(ssize_t, recvmsg, NONE, (int fd, struct msghdr *message, int flags), (fd, message, flags))
-HOOK_WAIT(int, recvmmsg, NONE, (int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *time),
-          (fd, messages, count, flags, time))
 
 HOOK_WAIT(unsigned, sleep, NONE, (unsigned seconds), (seconds))
 HOOK_WAIT(int, usleep, NONE, (useconds_t time), (time))

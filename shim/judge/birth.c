@@ -6,6 +6,7 @@
 #include "connection/socket.h"
 #include "connection/table.h"
 #include "judge/protect.h"
+#include "judge/source.h"
 #include "keep_errno.h"
 #include "kept/keep.h"
 #include "libc.h"
@@ -123,6 +124,7 @@ static void accepted(int listener_fd, int fd)
         facts.port = service_port(listener, listener_fd);
     if (config.asks_peer)
         facts.peer = endpoint_peer(fd).address;
+    source_born(fd, record, (struct endpoint){0});
     protect_born(fd, record, &facts);
 }
 
@@ -191,6 +193,7 @@ static void connects(int fd, struct endpoint peer)
     struct connection *record = birth_socket(fd);
     if (!record || record->kind != KIND_SOCKET)
         return;
+    source_born(fd, record, peer);
     const struct facts facts = {.role = ROLE_CONNECTED, .port = peer.port, .peer = peer.address};
     protect_born(fd, record, &facts);
 }
@@ -293,6 +296,7 @@ void birth_adopt(int fd, bool from_above)
     birth_audit(table_put(fd, record));
     if (from_above && found != FOUND_ARMED_ALONE)
         ownership_adopted(record);
+    source_born(fd, record, peer);
     const struct facts facts = {.role = ROLE_ACCEPTED, .port = endpoint_local(fd).port, .peer = peer.address};
     protect_born(fd, record, &facts);
 }

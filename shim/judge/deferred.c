@@ -3,6 +3,7 @@
 #include "config.h"
 #include "connection/table.h"
 #include "judge/runtime.h"
+#include "judge/source.h"
 #include "judge/verdict.h"
 #include "keep_errno.h"
 #include "kept/defer.h"
@@ -102,10 +103,19 @@ static void begin(int fd, struct connection *connection, enum way way)
         pthread_setspecific(thread_key, &thread_key);
 }
 
+static void closes_a_source(int fd)
+{
+    const struct connection *connection = table_find(fd);
+    if (connection && table_has_one(connection))
+        source_closes(fd, connection);
+}
+
 /* What is settled, and whose thread never comes by a hook again, the next close of any thread takes along. */
 void deferred_close(int fd, size_t buffered)
 {
     carry_out(DEFERRED_SETTLED);
+    if (config.relays)
+        closes_a_source(fd);
     if (config.defers || runtime_is_dying()) {
         KEEP_ERRNO;
         struct connection *connection = table_find(fd);

@@ -5,6 +5,7 @@
 #include "connection/socket.h"
 #include "judge/birth.h"
 #include "judge/event.h"
+#include "judge/source.h"
 #include "judge/unwind.h"
 #include "keep_errno.h"
 #include "kept/flush.h"
@@ -48,9 +49,25 @@ static bool is_unread(int fd, const struct fate *fate)
     return fate ? fate->unread > 0 : socket_unread(fd) > 0;
 }
 
+/* What the program does because a source has failed is no end of its own choice. A crash and a stop are what they are. */
+static bool is_of_source(const struct connection *connection, enum event event, struct failure *failure)
+{
+    switch (event) {
+    case EVENT_CLOSE:
+    case EVENT_UNREAD:
+    case EVENT_EXIT:
+    case EVENT_EXIT_ERROR:
+    case EVENT_SESSION_ERROR:
+        return verdict_wanted(connection, EVENT_SOURCE_FAILED) != ENDING_KEEP &&
+               (source_is_aborted(connection) || source_has_failed(connection, failure));
+    default:
+        return false;
+    }
+}
+
 /* Asks the kernel what is unread only where the answer can matter. FATE: as of ask_fate(). */
 static enum event event_at(int fd, const struct connection *connection, size_t buffered,
-                           const struct fate *fate)
+                           const struct fate *fate, struct failure *failure)
 {
     const struct endings *endings = connection->endings;
     const enum event event = event_of_close((struct closing){
@@ -59,6 +76,8 @@ static enum event event_at(int fd, const struct connection *connection, size_t b
         .exit = verdict_event_for(connection, process_exit_event()),
         .unwinding = unwind_event(),
     });
+    if (is_of_source(connection, event, failure))
+        return EVENT_SOURCE_FAILED;
     if (event != EVENT_CLOSE || (!fate && endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE]))
         return event;
     return buffered > 0 || is_unread(fd, fate) ? EVENT_UNREAD : EVENT_CLOSE;
@@ -134,20 +153,32 @@ static void observe(int fd, const struct connection *connection, enum event even
     record_ending(fd, event, ending, fate);
 }
 
+/* A shutdown that has become an abort has been recorded. */
+static void record(int fd, const struct connection *connection, enum event event, enum ending ending,
+                   const struct fate *fate, const struct failure *failure)
+{
+    if (ending == ENDING_KEEP && !fate)
+        return;
+    if (event != EVENT_SOURCE_FAILED)
+        record_ending(fd, event, ending, fate);
+    else if (!source_is_aborted(connection))
+        record_source_failed(fd, ending, failure);
+}
+
 static void judge(int fd, struct connection *connection, size_t buffered)
 {
     struct fate room;
+    struct failure failure = {.how = HOW_UNKNOWN};
     stats_begin();
     const struct fate *fate = ask_fate(&room, fd, connection);
-    const enum event event = event_at(fd, connection, buffered, fate);
+    const enum event event = event_at(fd, connection, buffered, fate, &failure);
     if (config.observes) {
         observe(fd, connection, event, fate);
         return;
     }
     enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), true);
     COUNT(ended[event][ending]);
-    if (ending != ENDING_KEEP || fate)
-        record_ending(fd, event, ending, fate);
+    record(fd, connection, event, ending, fate, &failure);
     end(fd, connection, ending);
     if (ending == ENDING_FLUSH_RST)
         flush(fd, connection);
@@ -163,7 +194,38 @@ static int no_cancellation(void)
 
 enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered)
 {
-    return ending_of_event(fd, connection, event_at(fd, connection, buffered, NULL), NULL);
+    struct failure failure;
+    return ending_of_event(fd, connection, event_at(fd, connection, buffered, NULL, &failure), NULL);
+}
+
+/*
+ * The FIN would say that all was well. Its place takes the abort, when all is delivered; until then the program may read
+ * on, and after it reads what a peer's reset would tell it.
+ */
+bool verdict_shutdown(int fd, struct connection *connection)
+{
+    struct failure failure;
+    const enum ending ending = verdict_wanted(connection, EVENT_SOURCE_FAILED);
+    if (source_is_aborted(connection))
+        return true;
+    if (!ending_aborts(ending) || verdict_fin_is_out(fd, connection) || process_is_exiting() ||
+        !source_has_failed(connection, &failure))
+        return false;
+    int cancellation = no_cancellation();
+    const bool at_once =
+        ending == ENDING_RST || config.flush.most == 0 || kept_unflushed(fd, connection->plain) == 0;
+    const bool kept = !at_once && keep_flush_open(fd, connection);
+    const bool aborts = at_once || kept || socket_unsent(fd) == 0;
+    if (aborts) {
+        record_source_failed(fd, ending, &failure);
+        source_aborts(connection);
+    }
+    if (kept)
+        socket_arm(fd, connection);
+    else if (aborts)
+        socket_abort(fd);
+    real(pthread_setcancelstate)(cancellation, NULL);
+    return aborts;
 }
 
 void verdict_close(int fd, size_t buffered)
@@ -225,19 +287,22 @@ void verdict_death(enum event event)
 {
     if (config.watched || !ownership_has_connections())
         return;
-    unsigned count[2][ENDINGS] = {{0}}; /* of all, and of those for which it is another event: sessions */
+    unsigned count[EVENTS][ENDINGS] = {{0}}; /* for some it is another event: sessions, and what a source has ended */
     int cancellation = no_cancellation();
     struct connection *connection;
     stats_begin();
     for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
-        const enum event its_event = verdict_event_for(connection, event);
+        struct failure failure;
+        enum event its_event = verdict_event_for(connection, event);
+        if (is_of_source(connection, its_event, &failure))
+            its_event = EVENT_SOURCE_FAILED;
         enum ending ending;
         if (end_by_death(fd, connection, its_event, &ending))
-            count[its_event != event][ending]++;
+            count[its_event][ending]++;
     }
     flush_await(true);
-    record_death(event, count[false]);
-    record_death(event_of_session(event, true), count[true]);
+    for (int its_event = 0; its_event < EVENTS; its_event++)
+        record_death((enum event)its_event, count[its_event]);
     stats_died(event);
     real(pthread_setcancelstate)(cancellation, NULL);
 }

@@ -24,6 +24,12 @@ enum ending verdict_wanted(const struct connection *connection, enum event event
 /* The ending that a close of FD would have now, the last one of CONNECTION. BUFFERED as for verdict_close(). */
 enum ending verdict_of_close(int fd, const struct connection *connection, size_t buffered);
 
+/*
+ * The program ends the sending side of CONNECTION, FD, which is this process's. True if that becomes an abort, because the
+ * source of what it has written there has failed: then there is no FIN to be sent.
+ */
+bool verdict_shutdown(int fd, struct connection *connection);
+
 /* Has a FIN gone out? Then no event aborts any more. */
 bool verdict_fin_is_out(int fd, const struct connection *connection);
 

@@ -29,7 +29,7 @@ int keep_next(unsigned from, unsigned last)
     return slots_next(from, last);
 }
 
-enum plan { LINGER, FLUSH, FLUSH_SHARED /* others may read what arrives */ };
+enum plan { LINGER, FLUSH, FLUSH_SHARED /* others may read what arrives */, FLUSH_OPEN /* the program may */ };
 
 /*
  * What the program has set, and what would still be felt: its SIGIO, a close that waits, a late wake-up. What is
@@ -37,7 +37,7 @@ enum plan { LINGER, FLUSH, FLUSH_SHARED /* others may read what arrives */ };
  */
 static void make_ours(int copy, const struct connection *connection, enum plan plan)
 {
-    if (plan == FLUSH_SHARED)
+    if (plan == FLUSH_SHARED || plan == FLUSH_OPEN)
         return;
     if (plan == LINGER && (atomic_load(&connection->flags) & FLAG_LINGER_ON))
         kept_linger_off(copy);
@@ -64,6 +64,7 @@ static bool begin(int copy, enum plan plan)
     struct kept *kept = &slots_at(copy)->kept;
     if (plan != LINGER) {
         kept_flush(kept, plan == FLUSH);
+        kept->open = plan == FLUSH_OPEN;
         return true;
     }
     kept_discard(kept);
@@ -77,7 +78,7 @@ static bool keep(int fd, const struct connection *connection, enum plan plan)
         return no_room();
     if (!thread_start())
         return no_room();
-    if (!epoll_sets_forget(fd, connection))
+    if (plan != FLUSH_OPEN && !epoll_sets_forget(fd, connection))
         return false;
     int copy = slots_duplicate(fd, files);
     if (copy < 0)
@@ -102,16 +103,26 @@ bool keep_linger(int fd, const struct connection *connection)
     return kept;
 }
 
-bool keep_flush(int fd, const struct connection *connection, bool sole)
+static bool flush(int fd, const struct connection *connection, enum plan plan)
 {
     if (keeper.halts)
         return false;
     atomic_fetch_add(&slots.kept, 1);
     atomic_fetch_add(&slots.flushing, 1);
-    bool kept = keep(fd, connection, sole ? FLUSH : FLUSH_SHARED);
+    bool kept = keep(fd, connection, plan);
     if (!kept)
         slots_gone(true);
     return kept;
+}
+
+bool keep_flush(int fd, const struct connection *connection, bool sole)
+{
+    return flush(fd, connection, sole ? FLUSH : FLUSH_SHARED);
+}
+
+bool keep_flush_open(int fd, const struct connection *connection)
+{
+    return flush(fd, connection, FLUSH_OPEN);
 }
 
 void keep_give_up(int fd)

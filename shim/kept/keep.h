@@ -30,6 +30,12 @@ bool keep_linger(int fd, const struct connection *connection);
  */
 bool keep_flush(int fd, const struct connection *connection, bool sole);
 
+/*
+ * The same for one that the program goes on to read: when all is delivered it is aborted under the program's descriptor,
+ * which reads ECONNRESET then.
+ */
+bool keep_flush_open(int fd, const struct connection *connection);
+
 /* Is FD one of our own descriptors? To the program it does not exist. One comparison as long as none was kept. */
 bool keep_holds(int fd);
 

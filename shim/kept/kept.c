@@ -50,6 +50,7 @@ void kept_flush(struct kept *kept, bool sole)
     begin(kept, KEPT_FLUSHES, config.flush.most, config.flush.gap < KEPT_TICK ? config.flush.gap : KEPT_TICK);
     kept->shared = !sole;
     kept->deaf = !sole;
+    kept->open = false;
 }
 
 /* What recv(2) says of one call. MSG_TRUNC discards without copying (tcp(7)). */
@@ -286,9 +287,18 @@ BARE static void count(const struct kept *kept, enum kept_outcome outcome)
     }
 }
 
+/* connect(2) to nowhere aborts whatever other descriptors there are. */
+BARE static void abort_open(int fd)
+{
+    static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+    CALL4(connect, fd, &nowhere, sizeof nowhere, 0);
+}
+
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
 {
     count(kept, outcome);
+    if (kept->open && (outcome == KEPT_ABORTS || outcome == KEPT_LIMIT))
+        abort_open(fd);
     if (kept->aim == KEPT_FLUSHES && outcome == KEPT_GIVES_WAY && !kept->shared && !is_acknowledged(fd))
         kept_linger_off(fd);
     else if (kept->aim == KEPT_FLUSHES || (outcome == KEPT_LIMIT && config.linger.end == ENDING_RST))

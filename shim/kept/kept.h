@@ -50,6 +50,7 @@ struct kept {
     uint8_t aim;           /* enum kept_aim */
     bool deaf;      /* what arrives is no reason to look at it: somebody else's, or the peer's FIN was it */
     bool shared;    /* other processes may have it: nothing of it is changed but by the abort */
+    bool open;      /* the program still has it: no close of ours would abort it */
     uint16_t pause; /* milliseconds between looks; grows while nothing is acknowledged */
 };
 

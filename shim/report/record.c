@@ -3,11 +3,13 @@
 #include "config.h"
 #include "connection/endpoint.h"
 #include "connection/socket.h"
+#include "flow/failure.h"
 #include "keep_errno.h"
 #include "libc.h"
 #include "report/line.h"
 #include "report/sink.h"
 
+#include <errno.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,7 +97,45 @@ static void put_endpoints(struct line *line, int fd)
     line_endpoint(line, "peer", endpoint_peer(fd));
 }
 
+/* KEY=BEFORE:NUMBER */
+static void put_pair(struct line *line, const char *key, const char *before, uint32_t number)
+{
+    char room[24];
+    struct text text = text_begin(room, sizeof room);
+    text_put(&text, before);
+    text_char(&text, ':');
+    text_number(&text, number, 10);
+    text_end(&text);
+    line_word(line, key, room);
+}
+
+static void put_source(struct line *line, const struct failure *source)
+{
+    const uint32_t how = source->how;
+    if (source->child)
+        put_pair(line, "source", "pid", (uint32_t)source->child);
+    else
+        line_endpoint(line, "source", source->peer);
+    if (how & (HOW_STATUS | HOW_SIGNAL))
+        put_pair(line, "how", how & HOW_STATUS ? "status" : "signal", how & HOW_ERRNO_MOST);
+    else
+        line_word(line, "how", how == ECONNRESET ? "reset" : how == ETIMEDOUT ? "timeout" : "error");
+}
+
 /* While it observes, "would" is what the policy says, in the place of what was done. */
+static void put_ending(struct line *line, int fd, enum event event, enum ending ending, const struct fate *fate)
+{
+    line_word(line, "event", event_name(event));
+    line_word(line, config.observes ? "would" : "ending", ending_name(ending));
+    if (fate) {
+        line_word(line, "kernel", fate_sends(fate->why));
+        line_word(line, "why", fate_why(fate->why));
+    }
+    put_endpoints(line, fd);
+    line_number(line, "unread", fate ? fate->unread : (unsigned)socket_unread(fd));
+    line_number(line, "unsent", (unsigned)socket_unsent(fd));
+}
+
 void record_ending(int fd, enum event event, enum ending ending, const struct fate *fate)
 {
     if (!record_wanted())
@@ -103,15 +143,19 @@ void record_ending(int fd, enum event event, enum ending ending, const struct fa
     KEEP_ERRNO;
     struct line line;
     begin(&line);
-    line_word(&line, "event", event_name(event));
-    line_word(&line, config.observes ? "would" : "ending", ending_name(ending));
-    if (fate) {
-        line_word(&line, "kernel", fate_sends(fate->why));
-        line_word(&line, "why", fate_why(fate->why));
-    }
-    put_endpoints(&line, fd);
-    line_number(&line, "unread", fate ? fate->unread : (unsigned)socket_unread(fd));
-    line_number(&line, "unsent", (unsigned)socket_unsent(fd));
+    put_ending(&line, fd, event, ending, fate);
+    finish(&line);
+}
+
+void record_source_failed(int fd, enum ending ending, const struct failure *source)
+{
+    if (!record_wanted())
+        return;
+    KEEP_ERRNO;
+    struct line line;
+    begin(&line);
+    put_ending(&line, fd, EVENT_SOURCE_FAILED, ending, NULL);
+    put_source(&line, source);
     finish(&line);
 }
 

@@ -39,6 +39,10 @@ bool record_wanted(void);
  */
 void record_ending(int fd, enum event event, enum ending ending, const struct fate *fate);
 
+/* The same for source-failed, because of what SOURCE says: which connection or child, and how it has failed. */
+struct failure;
+void record_source_failed(int fd, enum ending ending, const struct failure *source);
+
 /* A write was refused on FD, whose peer has sent its FIN. */
 void record_refusal(int fd);
 

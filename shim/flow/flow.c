@@ -1,0 +1,203 @@
+#include "flow/flow.h"
+
+#include "libc.h"
+
+#include <sys/mman.h>
+#include <time.h>
+
+enum {
+    CHUNK = 1024, /* as the table's */
+    CHUNKS = 1024,
+    FAILURES = 4096, /* a power of two */
+    PIPES = 4096,    /* the same */
+    PIPE_NUMBERS = 65536,
+};
+
+struct chunk {
+    struct flow flows[CHUNK];
+};
+
+static _Atomic(struct chunk *) chunks[CHUNKS] COLD;
+
+/* Who finds one busy leaves it: then a reset may not go on, and nothing waits. */
+static struct remembered {
+    atomic_flag busy;
+    uint64_t name;
+    struct failure failure;
+} failures[FAILURES] COLD;
+
+static struct {
+    _Atomic uint32_t number; /* of the pipe that has this place */
+    _Atomic source_name source;
+} pipes[PIPES] COLD;
+static _Atomic uint32_t pipe_at[PIPE_NUMBERS] COLD;
+static _Atomic uint32_t last_pipe COLD;
+
+uint32_t flow_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    const uint32_t milliseconds = (uint32_t)((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+    return milliseconds ? milliseconds : 1;
+}
+
+static struct flow *flow_at(uint32_t number)
+{
+    struct chunk *chunk = number < CHUNK * CHUNKS ? atomic_load(&chunks[number / CHUNK]) : NULL;
+    return chunk ? &chunk->flows[number % CHUNK] : NULL;
+}
+
+static struct flow *flow_make(uint32_t number)
+{
+    struct flow *flow = flow_at(number);
+    if (flow || number >= CHUNK * CHUNKS)
+        return flow;
+    struct chunk *chunk = mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (chunk == MAP_FAILED)
+        return NULL;
+    struct chunk *first = NULL;
+    if (!atomic_compare_exchange_strong(&chunks[number / CHUNK], &first, chunk))
+        munmap(chunk, sizeof *chunk);
+    return flow_at(number);
+}
+
+void flow_born(int fd, const struct connection *record, struct endpoint peer)
+{
+    struct flow *flow = flow_make(record->number);
+    if (!flow)
+        return;
+    flow->source = 0;
+    flow->sink = 0;
+    flow->state = 0;
+    flow->fd = fd;
+    flow->fed = 0;
+    flow->ended = 0;
+    flow->peer = peer;
+    flow->owner = table_name_of(record);
+}
+
+/* The low half of a name is the record's number and one (table.c). */
+struct flow *flow_named(source_name name)
+{
+    struct flow *flow = (uint32_t)name ? flow_at((uint32_t)name - 1) : NULL;
+    return flow && atomic_load_explicit(&flow->owner, memory_order_acquire) == name ? flow : NULL;
+}
+
+struct flow *flow_of(const struct connection *record)
+{
+    return flow_named(table_name_of(record));
+}
+
+/* The state is written only where it changes: two threads use most connections in turns. */
+static void mark(struct flow *flow, uint32_t state)
+{
+    if ((atomic_load_explicit(&flow->state, memory_order_relaxed) & state) != state)
+        atomic_fetch_or(&flow->state, state);
+}
+
+static void feeds(struct flow *flow, table_name name, source_name source)
+{
+    struct flow *from = flow_named(source);
+    struct failure failure;
+    if (from) {
+        mark(from, FLOW_FEEDS);
+        if (atomic_load_explicit(&from->sink, memory_order_relaxed) != name)
+            atomic_store(&from->sink, name);
+    }
+    if ((!from || (atomic_load(&from->state) & FLOW_FAILED)) && flow_failed(source, &failure))
+        atomic_store(&flow->fed, flow_now());
+}
+
+void flow_fed(struct flow *flow, table_name name, source_name source)
+{
+    if (source == name)
+        source = 0;
+    mark(flow, FLOW_FED);
+    if (atomic_load_explicit(&flow->source, memory_order_relaxed) != source)
+        atomic_store(&flow->source, source);
+    if (source)
+        feeds(flow, name, source);
+}
+
+static struct remembered *place_of(source_name name)
+{
+    return &failures[name * 0x9e3779b97f4a7c15U >> 52];
+}
+_Static_assert(FAILURES == 1 << (64 - 52), "the highest bits are the number");
+
+static bool enter(struct remembered *place)
+{
+    return !atomic_flag_test_and_set_explicit(&place->busy, memory_order_acquire);
+}
+
+static void leave(struct remembered *place)
+{
+    atomic_flag_clear_explicit(&place->busy, memory_order_release);
+}
+
+void flow_fails(source_name name, const struct failure *failure)
+{
+    struct remembered *place = place_of(name);
+    if (!enter(place))
+        return;
+    place->name = name;
+    place->failure = *failure;
+    leave(place);
+}
+
+void flow_fails_not(source_name name)
+{
+    struct remembered *place = place_of(name);
+    if (!enter(place))
+        return;
+    if (place->name == name)
+        place->name = 0;
+    leave(place);
+}
+
+bool flow_failed(source_name name, struct failure *failure)
+{
+    struct remembered *place = place_of(name);
+    if (!enter(place))
+        return false;
+    const bool found = place->name == name;
+    if (found)
+        *failure = place->failure;
+    leave(place);
+    return found;
+}
+
+void flow_pipe(const int ends[2])
+{
+    uint32_t number = atomic_fetch_add(&last_pipe, 1) + 1;
+    if (number == FLOW_NO_PIPE)
+        number = atomic_fetch_add(&last_pipe, 1) + 1;
+    atomic_store(&pipes[number % PIPES].source, 0);
+    atomic_store(&pipes[number % PIPES].number, number);
+    for (int i = 0; i < 2; i++)
+        if (ends[i] >= 0 && ends[i] < PIPE_NUMBERS)
+            atomic_store(&pipe_at[ends[i]], number);
+}
+
+uint32_t flow_pipe_at(int fd)
+{
+    const uint32_t number = fd >= 0 && fd < PIPE_NUMBERS ? atomic_load(&pipe_at[fd]) : FLOW_NO_PIPE;
+    return number && atomic_load(&pipes[number % PIPES].number) == number ? number : FLOW_NO_PIPE;
+}
+
+void flow_pipe_closed(int fd)
+{
+    if (fd >= 0 && fd < PIPE_NUMBERS && atomic_load_explicit(&pipe_at[fd], memory_order_relaxed))
+        atomic_store(&pipe_at[fd], FLOW_NO_PIPE);
+}
+
+source_name flow_pipe_source(uint32_t pipe)
+{
+    return pipe ? atomic_load(&pipes[pipe % PIPES].source) : 0;
+}
+
+void flow_pipe_fed(uint32_t pipe, source_name source)
+{
+    if (pipe)
+        atomic_store(&pipes[pipe % PIPES].source, source);
+}

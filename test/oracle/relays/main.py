@@ -1,0 +1,123 @@
+"""See --help, and README.md."""
+
+import argparse
+import asyncio
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import load
+import relays
+
+HERE = pathlib.Path(__file__).parent
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    """Without a connection, which a relay would pass on."""
+    return subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, check=True).stdout.strip() != b""
+
+
+def wait_for(condition, what):
+    end = time.monotonic() + 20
+    while not condition():
+        if time.monotonic() > end:
+            sys.exit(f"relays: waited in vain for {what}")
+        time.sleep(0.01)
+
+
+class Running:
+    """A process and all below it: ended with the block."""
+
+    def __init__(self, command, folder, name, settings=None):
+        self.output = folder / f"{name}.out"
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("TRUEFIN_")}
+        with open(self.output, "wb") as out, open(folder / f"{name}.err", "wb") as errors:
+            self.process = subprocess.Popen(command, stdout=out, stderr=errors, stdin=subprocess.DEVNULL,
+                                            start_new_session=True, env={**environment, **(settings or {})})
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+def start_backend(options, folder):
+    backend = Running([options.truefin, "run", options.backend], folder, "backend")
+    wait_for(lambda: backend.output.read_text().startswith("port "), "the backend")
+    return backend, int(backend.output.read_text().split()[1])
+
+
+def start_relay(options, folder, name, backend, policy):
+    port = free_port()
+    under = [options.truefin, "run", "-p", policy, "--log", folder / "relay.log"] if policy else []
+    os.environ.pop("TRUEFIN_POLICY", None)
+    relay = Running([*under, *build(name, folder, port, backend, bool(policy))], folder, "relay")
+    wait_for(lambda: listens(port), f"{name}, see {folder}")
+    return relay, port
+
+
+def build(name, folder, port, backend, under):
+    command = relays.RELAYS[name](folder, port, backend)
+    if name == "socket-proxyd" and under:
+        at = command.index("/lib/systemd/systemd-socket-proxyd")
+        command[at:at] = [word for variable in ("LD_PRELOAD", "TRUEFIN_POLICY", "TRUEFIN_LOG") for word in ("-E", variable)]
+    return command
+
+
+def run_load(options):
+    """ROUNDS of COUNT connections through each relay."""
+    bad = 0
+    for name in options.relays:
+        for number in range(options.rounds):
+            with tempfile.TemporaryDirectory(prefix="relays-") as place:
+                folder = pathlib.Path(place)
+                backend, backend_port = start_backend(options, folder)
+                with backend:
+                    relay, port = start_relay(options, folder, name, backend_port, options.policy)
+                    with relay:
+                        down = asyncio.run(load.downloads(port, options.count, options.fates, options.seed + number))
+                        up = asyncio.run(load.uploads(port, options.count, 7000 + options.seed + number, backend.output))
+                        for way, counts in (("down", down), ("up", up)):
+                            wrong = load.mistakes(counts)
+                            bad += sum(wrong)
+                            print(f"{name} round {number + 1} {way}: {sum(counts.values())} connections, "
+                                  f"{wrong[0]} false RST, {wrong[1]} missed, {wrong[2]} other", flush=True)
+                            if sum(wrong) or options.verbose:
+                                for (fate, end), many in sorted(counts.items()):
+                                    print(f"    {fate}: {end}: {many}", flush=True)
+    return 1 if bad else 0
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/relays", description=__doc__)
+    parser.add_argument("--truefin", required=True)
+    parser.add_argument("--backend", required=True)
+    parser.add_argument("--page")
+    parser.add_argument("--policy", default="relay", help="of the relay; empty for none")
+    parser.add_argument("--count", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--fates", type=lambda text: text.split(","), default=list(load.BAD))
+    parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("relays", nargs="*", default=list(relays.RELAYS))
+    sys.exit(run_load(parser.parse_args()))
+
+
+main()

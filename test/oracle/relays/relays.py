@@ -1,0 +1,69 @@
+"""The relays: how each is started between PORT and BACKEND. The settings are those of an operator who wants them to work."""
+
+import os
+import pathlib
+
+HERE = pathlib.Path(__file__).parent
+
+
+def haproxy(folder, port, backend, more="", mode="tcp", threads=2):
+    path = folder / "haproxy.cfg"
+    path.write_text(f"""global
+    nbthread {threads}
+    maxconn 8000
+defaults
+    mode {mode}
+    {more}
+    timeout connect 10s
+    timeout client 60s
+    timeout server 60s
+    maxconn 8000
+listen l
+    bind 127.0.0.1:{port} backlog 4096 tcp-ut 20s
+    server s 127.0.0.1:{backend} tcp-ut 1s
+""")
+    return ["/usr/sbin/haproxy", "-db", "-f", path]
+
+
+def nginx_stream(folder, port, backend, workers=2):
+    path = folder / "nginx.conf"
+    path.write_text(f"""load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+worker_processes {workers};
+daemon off;
+error_log {folder}/error.log;
+pid {folder}/nginx.pid;
+events {{ worker_connections 8192; }}
+stream {{ server {{ listen 127.0.0.1:{port} backlog=4096; proxy_pass 127.0.0.1:{backend}; }} }}
+""")
+    return ["/usr/sbin/nginx", "-c", path, "-p", folder]
+
+
+RELAYS = {
+    "haproxy-tcp": lambda folder, port, backend: haproxy(folder, port, backend),
+    "haproxy-tcp-splice": lambda folder, port, backend: haproxy(folder, port, backend, "option splice-auto"),
+    "nginx-stream": nginx_stream,
+    "socat": lambda folder, port, backend: [
+        "/usr/bin/socat", f"TCP-LISTEN:{port},bind=127.0.0.1,reuseaddr,fork,backlog=4096", f"TCP:127.0.0.1:{backend}"],
+    "socket-proxyd": lambda folder, port, backend: [
+        "/usr/bin/systemd-socket-activate", "-l", f"127.0.0.1:{port}", *environment(),
+        "/lib/systemd/systemd-socket-proxyd", "-c", "4096", f"127.0.0.1:{backend}"],
+    "simpleproxy": lambda folder, port, backend: [
+        "/usr/bin/simpleproxy", "-L", f"127.0.0.1:{port}", "-R", f"127.0.0.1:{backend}"],
+    "rinetd": lambda folder, port, backend: rinetd(folder, port, backend),
+    "sslh": lambda folder, port, backend: [
+        "/usr/sbin/sslh-select", "-f", "-u", "root", "-p", f"127.0.0.1:{port}", "--anyprot", f"127.0.0.1:{backend}"],
+    "asyncio": lambda folder, port, backend: ["/usr/bin/python3", HERE / "relay.py", str(port), str(backend)],
+    "node": lambda folder, port, backend: ["node", HERE / "relay.js", str(port), str(backend)],
+}
+
+
+def environment():
+    """systemd-socket-activate passes on little of its environment."""
+    names = [name for name in os.environ if name.startswith("TRUEFIN_") or name == "LD_PRELOAD"]
+    return [word for name in names for word in ("-E", name)]
+
+
+def rinetd(folder, port, backend):
+    path = folder / "rinetd.conf"
+    path.write_text(f"127.0.0.1 {port} 127.0.0.1 {backend}\n")
+    return ["/usr/sbin/rinetd", "-f", "-c", path]
