@@ -67,7 +67,10 @@ void flow_born(int fd, const struct connection *record, struct endpoint peer)
     if (!flow)
         return;
     flow->source = 0;
+    flow->partner = 0;
     flow->sink = 0;
+    for (int i = 0; i < FLOW_TAILS; i++)
+        flow->tails[i] = 0;
     flow->state = 0;
     flow->fd = fd;
     flow->fed = 0;
@@ -104,6 +107,8 @@ static void feeds(struct flow *flow, table_name name, source_name source)
         if (atomic_load_explicit(&from->sink, memory_order_relaxed) != name)
             atomic_store(&from->sink, name);
     }
+    if (atomic_load_explicit(&flow->partner, memory_order_relaxed) != source)
+        atomic_store(&flow->partner, source);
     if ((!from || (atomic_load(&from->state) & FLOW_FAILED)) && flow_failed(source, &failure))
         atomic_store(&flow->fed, flow_now());
 }

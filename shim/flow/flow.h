@@ -29,10 +29,15 @@ enum {
     FLOW_ABORTED = 32, /* a shutdown of the program's has become an abort */
 };
 
+enum { FLOW_TAILS = 4 };
+
 struct flow {
     _Atomic table_name owner;    /* the record that this entry is for */
     _Atomic source_name source;  /* who wrote to it last, by way of us; 0: not to be told */
+    _Atomic source_name partner; /* the last source that could be told */
     _Atomic table_name sink;     /* what its bytes were written to last */
+    _Atomic uint64_t tails[FLOW_TAILS]; /* in what the last reads from it have ended (copies.h) */
+    _Atomic uint32_t next_tail;
     _Atomic uint32_t state;
     _Atomic int32_t fd;          /* one of its descriptors */
     _Atomic uint32_t fed;        /* flow_now() when its source, which had failed, was written to it last; 0: never */

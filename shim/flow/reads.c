@@ -60,13 +60,19 @@ static void raise_to(_Atomic uint64_t *lost, uint64_t turn)
         ;
 }
 
-/* A number for SIZE bytes, of which SAMPLE count at most. */
+/* A number for SIZE bytes, at most SAMPLE. */
 static uint64_t sample(const char *data, size_t size)
 {
     uint64_t words[2] = {0};
-    memcpy(words, data, size < SAMPLE ? size : SAMPLE);
-    const uint64_t mixed = words[0] * 0x9e3779b97f4a7c15U;
+    memcpy(words, data, size);
+    const uint64_t mixed = (words[0] ^ size) * 0x9e3779b97f4a7c15U;
     return (mixed ^ mixed >> 29) + words[1] * 0xbf58476d1ce4e5b9U;
+}
+
+uint64_t reads_tail(const void *data, size_t size)
+{
+    const size_t ends = size < SAMPLE ? size : SAMPLE;
+    return sample((const char *)data + size - ends, ends);
 }
 
 static size_t least(size_t a, size_t b)

@@ -23,6 +23,9 @@ typedef uint64_t source_name;
 /* SOURCE has just filled SIZE bytes at DATA, which can be read. */
 void reads_note(const void *data, size_t size, source_name source);
 
+/* What the SIZE bytes at DATA end in, as a number. */
+uint64_t reads_tail(const void *data, size_t size);
+
 /* From whom is the last of the SIZE > 0 bytes at DATA, which can be read? 0: nobody knows. */
 source_name reads_source(const void *data, size_t size);
 

@@ -1,15 +1,15 @@
 #include "judge/relayed.h"
 
+#include "flow/copies.h"
 #include "flow/flow.h"
 #include "judge/source.h"
 #include "libc.h"
 
 #include <errno.h>
 
-/* The name of the source that FD is, from which a call has read RESULT. */
-static source_name from(int fd, ssize_t result)
+/* The name of the source that FD is. */
+static source_name name_of(int fd, const struct flow *flow)
 {
-    const struct flow *flow = source_heard(fd, result, true);
     return flow ? atomic_load(&flow->owner) : flow_pipe_source(flow_pipe_at(fd));
 }
 
@@ -22,12 +22,15 @@ HOOK void truefin_has_read(int fd, const struct iovec *parts, size_t count, ssiz
 {
     if (!source_watches() || (result == 0 && count > 0 && parts[0].iov_len == 0))
         return;
-    const source_name source = from(fd, result);
+    struct flow *flow = source_heard(fd, result, true);
+    const source_name source = name_of(fd, flow);
     size_t left = result > 0 ? (size_t)result : 0;
     for (size_t i = 0; i < count && left > 0; i++) {
         const size_t size = least(parts[i].iov_len, left);
         reads_note(parts[i].iov_base, size, source);
         left -= size;
+        if (left == 0)
+            copies_note(flow, source, reads_tail(parts[i].iov_base, size), size);
     }
 }
 
@@ -57,20 +60,30 @@ HOOK void truefin_has_read_messages(int fd, const struct mmsghdr *messages, int 
         truefin_has_read_message(fd, &messages[i].msg_hdr, messages[i].msg_len, flags);
 }
 
-/* Whose is the last of SIZE bytes in PARTS? */
-static source_name source_of(const struct iovec *parts, size_t count, size_t size)
+/* The part in which the last of SIZE bytes lies, so far as it counts; none. */
+static struct iovec last_part(const struct iovec *parts, size_t count, size_t size)
 {
     for (size_t i = 0; i < count; i++) {
         if (size <= parts[i].iov_len)
-            return reads_source(parts[i].iov_base, size);
+            return (struct iovec){.iov_base = parts[i].iov_base, .iov_len = size};
         size -= parts[i].iov_len;
     }
-    return 0;
+    return (struct iovec){0};
 }
 
-static void fed(int fd, source_name source)
+/* Whose is what was written to FLOW? */
+static source_name source_of(const struct flow *flow, struct iovec part)
 {
-    struct flow *flow = source_heard(fd, 1, false);
+    if (part.iov_len == 0)
+        return 0;
+    const source_name source = reads_source(part.iov_base, part.iov_len);
+    if (source || !flow)
+        return source;
+    return copies_source(flow, reads_tail(part.iov_base, part.iov_len), part.iov_len);
+}
+
+static void fed(int fd, struct flow *flow, source_name source)
+{
     if (flow)
         flow_fed(flow, atomic_load(&flow->owner), source);
     else
@@ -81,10 +94,9 @@ HOOK void truefin_has_written(int fd, const struct iovec *parts, size_t count, s
 {
     if (!source_watches())
         return;
-    if (result < 0)
-        source_heard(fd, result, false);
-    else if (result > 0)
-        fed(fd, source_of(parts, count, (size_t)result));
+    struct flow *flow = source_heard(fd, result, false);
+    if (result > 0)
+        fed(fd, flow, source_of(flow, last_part(parts, count, (size_t)result)));
 }
 
 HOOK void truefin_has_written_message(int fd, const struct msghdr *message, ssize_t result)
@@ -113,9 +125,9 @@ HOOK void truefin_has_moved(int source, int to, ssize_t result)
     if (!source_watches())
         return;
     if (result >= 0 || errno != EPIPE) {
-        const source_name name = from(source, result);
+        const source_name name = name_of(source, source_heard(source, result, true));
         if (result > 0)
-            fed(to, name);
+            fed(to, source_heard(to, result, false), name);
     }
     if (result < 0)
         source_heard(to, result, false);

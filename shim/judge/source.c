@@ -12,6 +12,7 @@
 
 enum {
     PROMPT = 1000, /* milliseconds: who ends a connection because its source has failed does it within that time */
+    OVER = FLOW_ENDED | FLOW_FAILED | FLOW_ABORTED, /* it cannot fail any more; what we abort is no source that has failed */
     LATER = 20,    /* the same: a FIN that is read after a failure is a reason of its own, but for one of the same moment */
 };
 
@@ -82,7 +83,7 @@ static void is_a_broken_pipe(int fd, const struct connection *record, struct flo
 
 static void fails_by(int fd, const struct connection *record, struct flow *flow, int error)
 {
-    if (!is_fatal(error) || atomic_load(&flow->state) & (FLOW_ENDED | FLOW_FAILED))
+    if (!is_fatal(error) || atomic_load(&flow->state) & OVER)
         return;
     KEEP_ERRNO;
     if (error == EPIPE)
@@ -142,7 +143,7 @@ static uint32_t error_of(int fd, const struct connection *record)
 /* After the program's own FIN TCP_CLOSE may be a good end. */
 static void asked(int fd, const struct connection *record, struct flow *flow, bool closes)
 {
-    if (atomic_load(&flow->state) & (FLOW_ENDED | FLOW_FAILED) || atomic_load(&record->flags) & FLAG_SHUT ||
+    if (atomic_load(&flow->state) & OVER || atomic_load(&record->flags) & FLAG_SHUT ||
         !socket_is_over(fd))
         return;
     const uint32_t how = closes ? error_of(fd, record) : HOW_UNKNOWN;

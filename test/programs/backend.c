@@ -123,15 +123,25 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     dprintf(STDOUT_FILENO, "port %d\n", ntohs(at.sin_port));
     for (;;) {
+        int closed[2];
         const int fd = accept(listener, NULL, NULL);
         if (fd < 0 && errno != ECONNABORTED && errno != EINTR)
             err(1, "accept");
         if (fd < 0)
             continue;
+        /* Who ends before this process has closed its copy has not ended the connection. */
+        if (pipe(closed) != 0)
+            err(1, "pipe");
         if (fork() == 0) {
+            char none;
             close(listener);
-            serve(fd);
+            close(closed[1]);
+            if (read(closed[0], &none, 1) == 0)
+                serve(fd);
+            exit(1);
         }
         close(fd);
+        close(closed[0]);
+        close(closed[1]);
     }
 }

@@ -18,6 +18,15 @@ def expected(number, size):
     return whole[:size]
 
 
+async def nudging(loop, peer):
+    while True:
+        await asyncio.sleep(0.3)
+        try:
+            await loop.sock_sendall(peer, b"?")
+        except OSError:
+            return
+
+
 async def one(port, number, fate, size, delay):
     """Returns how the connection ended for the client: fin, rst, or what went wrong."""
     loop = asyncio.get_running_loop()
@@ -28,12 +37,10 @@ async def one(port, number, fate, size, delay):
         await loop.sock_sendall(peer, b"%d %s %d\n" % (number, fate.encode(), size))
         wanted = expected(number, size)
         got = 0
-        nudged = False
+        # Who hears nothing is found out by what is sent to it.
+        nudge = asyncio.ensure_future(nudging(loop, peer)) if fate == "silent" else None
         try:
             while True:
-                if fate == "silent" and got == size and not nudged:
-                    nudged = True
-                    await loop.sock_sendall(peer, b"?")
                 data = await loop.sock_recv(peer, 262144)
                 if not data:
                     end = "fin"
@@ -43,6 +50,9 @@ async def one(port, number, fate, size, delay):
                 got += len(data)
         except ConnectionResetError:
             end = "rst"
+        finally:
+            if nudge:
+                nudge.cancel()
         return end if got == size else f"{end} after {got} of {size}"
 
 
@@ -70,7 +80,13 @@ async def guarded(call, port, number, fate, size, delay):
         return f"{type(error).__name__}"
 
 
+VERBOSE = []
+FIXED = []  # sizes to take instead
+
+
 def sizes(seed, count):
+    if FIXED:
+        return [FIXED[i % len(FIXED)] for i in range(count)]
     chance = random.Random(seed)
     return [chance.choice((0, 1, chance.randrange(1, 3000), chance.randrange(1, 100000), chance.randrange(1, 400000)))
             for _ in range(count)]
@@ -82,6 +98,10 @@ async def downloads(port, count, kinds, seed, spread=0.5):
     fates = [chance.choice(kinds) if i % 2 else "fin" for i in range(count)]
     ends = await asyncio.gather(*(guarded(one, port, seed * 100000 + i, fates[i], size, chance.random() * spread)
                                   for i, size in enumerate(sizes(seed, count))))
+    if VERBOSE:
+        for i, end in enumerate(ends):
+            if (fates[i] == "fin") != (end == "fin"):
+                print(seed * 100000 + i, fates[i], sizes(seed, count)[i], end)
     return collections.Counter(zip(fates, ends))
 
 

@@ -68,8 +68,12 @@ def start_relay(options, folder, name, backend, policy):
     port = free_port()
     under = [options.truefin, "run", "-p", policy, "--log", folder / "relay.log"] if policy else []
     os.environ.pop("TRUEFIN_POLICY", None)
-    relay = Running([*under, *build(name, folder, port, backend, bool(policy))], folder, "relay")
-    wait_for(lambda: listens(port), f"{name}, see {folder}")
+    relay = Running([*under, *options.under, *build(name, folder, port, backend, bool(policy))], folder, "relay")
+    try:
+        wait_for(lambda: listens(port), name)
+    except SystemExit:
+        print((folder / "relay.err").read_text(), file=sys.stderr)
+        raise
     return relay, port
 
 
@@ -102,6 +106,8 @@ def run_load(options):
                             if sum(wrong) or options.verbose:
                                 for (fate, end), many in sorted(counts.items()):
                                     print(f"    {fate}: {end}: {many}", flush=True)
+                        if options.keep:
+                            print((folder / "relay.log").read_text())
     return 1 if bad else 0
 
 
@@ -115,9 +121,14 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fates", type=lambda text: text.split(","), default=list(load.BAD))
+    parser.add_argument("--under", type=str.split, default=[], help="a command that runs the relay, as strace")
+    parser.add_argument("--keep", action="store_true", help="show the relay's records")
+    parser.add_argument("--sizes", type=lambda text: load.FIXED.extend(int(size) for size in text.split(",")))
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("relays", nargs="*", default=list(relays.RELAYS))
-    sys.exit(run_load(parser.parse_args()))
+    options = parser.parse_args()
+    load.VERBOSE = options.verbose
+    sys.exit(run_load(options))
 
 
 main()

@@ -10,14 +10,14 @@ def haproxy(folder, port, backend, more="", mode="tcp", threads=2):
     path = folder / "haproxy.cfg"
     path.write_text(f"""global
     nbthread {threads}
-    maxconn 8000
+    maxconn 4000
 defaults
     mode {mode}
     {more}
     timeout connect 10s
     timeout client 60s
     timeout server 60s
-    maxconn 8000
+    maxconn 4000
 listen l
     bind 127.0.0.1:{port} backlog 4096 tcp-ut 20s
     server s 127.0.0.1:{backend} tcp-ut 1s

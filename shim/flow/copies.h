@@ -1,0 +1,22 @@
+/*
+ * Relays that copy what they have read before they write it (Node, sslh): then its address tells nothing, and what it ends in
+ * is compared with what was read last
+ *
+ *     - by this thread
+ *     - from whatever the connection was paired with before, four reads back
+ *     - from any connection that has fed none yet, if no other one has read the same since
+ *
+ * Bounded, without a lock; safe with threads and in signal handlers.
+ */
+#ifndef TRUEFIN_COPIES_H
+#define TRUEFIN_COPIES_H
+
+#include "flow/flow.h"
+
+/* A read from SOURCE, with FLOW (NULL for none), has ended in what TAIL says (reads_tail()), of SIZE bytes. */
+void copies_note(struct flow *flow, source_name source, uint64_t tail, size_t size);
+
+/* From whom is what was written to FLOW, of which nobody knows the memory? 0: nobody knows. */
+source_name copies_source(const struct flow *flow, uint64_t tail, size_t size);
+
+#endif
