@@ -8,7 +8,7 @@
 
 enum {
     BUCKETS = 8192, /* a power of two */
-    ENTRIES = 5,
+    ENTRIES = 4,
     LEVELS = 4,
     MOST_PIECES = 64, /* of the largest size, in one read: with more of it all older reads are forgotten */
     SAMPLE = 16,      /* bytes at each end */
@@ -21,28 +21,33 @@ static const uint8_t shifts[LEVELS] = {8, 12, 16, 20};
 /* The turn of an entry that is being written. */
 static const uint64_t BUSY = (uint64_t)1 << 63;
 
+/* The bytes at one end, the first ones for the head, the last ones for the tail; zeros where there are no more. */
+struct sample {
+    uint64_t words[SAMPLE / 8];
+};
+
 struct entry {
     _Atomic uint64_t turn; /* of the read; 0: empty */
-    _Atomic uintptr_t low, high;
+    _Atomic uint64_t low, high;
     _Atomic source_name source;
-    _Atomic uint64_t head, tail; /* of the bytes at both ends */
+    _Atomic uint64_t head[SAMPLE / 8], tail[SAMPLE / 8];
 };
+_Static_assert(sizeof(struct entry) == 64, "a line of the cache");
 
 struct bucket {
     struct entry entries[ENTRIES];
-    _Atomic uint64_t lost; /* the last turn of those that were here and are forgotten */
-    uint64_t unused;
 };
-_Static_assert(sizeof(struct bucket) == 256, "as the header says");
 
 static struct bucket buckets[BUCKETS] COLD;
+static _Atomic uint64_t lost_in[BUCKETS] COLD; /* the last turn of those that were in the bucket and are forgotten */
 static _Atomic uint64_t turns COLD;
 static _Atomic uint64_t lost_everywhere COLD;
 
 struct range {
     uintptr_t low, high;
     source_name source;
-    uint64_t turn, head, tail;
+    uint64_t turn;
+    struct sample head, tail;
 };
 
 static struct bucket *bucket_of(int level, uintptr_t piece)
@@ -52,6 +57,11 @@ static struct bucket *bucket_of(int level, uintptr_t piece)
 }
 _Static_assert(BUCKETS == 1 << (64 - 51), "the highest bits are the number");
 
+static _Atomic uint64_t *lost_of(const struct bucket *bucket)
+{
+    return &lost_in[bucket - buckets];
+}
+
 static void raise_to(_Atomic uint64_t *lost, uint64_t turn)
 {
     uint64_t seen = atomic_load_explicit(lost, memory_order_relaxed);
@@ -60,19 +70,26 @@ static void raise_to(_Atomic uint64_t *lost, uint64_t turn)
         ;
 }
 
-/* A number for SIZE bytes, at most SAMPLE. */
-static uint64_t sample(const char *data, size_t size)
+static struct sample head_of(const char *data, size_t size)
 {
-    uint64_t words[2] = {0};
-    memcpy(words, data, size);
-    const uint64_t mixed = (words[0] ^ size) * 0x9e3779b97f4a7c15U;
-    return (mixed ^ mixed >> 29) + words[1] * 0xbf58476d1ce4e5b9U;
+    struct sample sample = {{0}};
+    memcpy(sample.words, data, size < SAMPLE ? size : SAMPLE);
+    return sample;
+}
+
+static struct sample tail_of(const char *data, size_t size)
+{
+    struct sample sample = {{0}};
+    const size_t count = size < SAMPLE ? size : SAMPLE;
+    memcpy((char *)sample.words + SAMPLE - count, data + size - count, count);
+    return sample;
 }
 
 uint64_t reads_tail(const void *data, size_t size)
 {
-    const size_t ends = size < SAMPLE ? size : SAMPLE;
-    return sample((const char *)data + size - ends, ends);
+    const struct sample sample = tail_of(data, size);
+    const uint64_t mixed = (sample.words[0] ^ (size < SAMPLE ? size : 0)) * 0x9e3779b97f4a7c15U;
+    return (mixed ^ mixed >> 29) + sample.words[1] * 0xbf58476d1ce4e5b9U + 1;
 }
 
 static size_t least(size_t a, size_t b)
@@ -109,17 +126,19 @@ static void put(struct bucket *bucket, const struct range *range)
     struct entry *entry = choose(bucket, range, &turn, &covered);
     if (!entry || !atomic_compare_exchange_strong_explicit(&entry->turn, &turn, BUSY, memory_order_acquire,
                                                            memory_order_relaxed)) {
-        raise_to(&bucket->lost, range->turn);
+        raise_to(lost_of(bucket), range->turn);
         return;
     }
     if (!covered)
-        raise_to(&bucket->lost, turn);
+        raise_to(lost_of(bucket), turn);
     atomic_thread_fence(memory_order_release);
     atomic_store_explicit(&entry->low, range->low, memory_order_relaxed);
     atomic_store_explicit(&entry->high, range->high, memory_order_relaxed);
     atomic_store_explicit(&entry->source, range->source, memory_order_relaxed);
-    atomic_store_explicit(&entry->head, range->head, memory_order_relaxed);
-    atomic_store_explicit(&entry->tail, range->tail, memory_order_relaxed);
+    for (int i = 0; i < SAMPLE / 8; i++) {
+        atomic_store_explicit(&entry->head[i], range->head.words[i], memory_order_relaxed);
+        atomic_store_explicit(&entry->tail[i], range->tail.words[i], memory_order_relaxed);
+    }
     atomic_store_explicit(&entry->turn, range->turn, memory_order_release);
 }
 
@@ -135,15 +154,13 @@ void reads_note(const void *data, size_t size, source_name source)
 {
     if (size == 0)
         return;
-    const char *bytes = data;
-    const size_t ends = least(size, SAMPLE);
     const struct range range = {
         .low = (uintptr_t)data,
         .high = (uintptr_t)data + size,
         .source = source,
         .turn = atomic_fetch_add_explicit(&turns, 1, memory_order_relaxed) + 1,
-        .head = sample(bytes, ends),
-        .tail = sample(bytes + size - ends, ends),
+        .head = head_of(data, size),
+        .tail = tail_of(data, size),
     };
     const int level = level_of(size);
     const uintptr_t last = (range.high - 1) >> shifts[level];
@@ -167,8 +184,10 @@ static struct range look(struct entry *entry, uintptr_t at)
     range.low = atomic_load_explicit(&entry->low, memory_order_relaxed);
     range.high = atomic_load_explicit(&entry->high, memory_order_relaxed);
     range.source = atomic_load_explicit(&entry->source, memory_order_relaxed);
-    range.head = atomic_load_explicit(&entry->head, memory_order_relaxed);
-    range.tail = atomic_load_explicit(&entry->tail, memory_order_relaxed);
+    for (int i = 0; i < SAMPLE / 8; i++) {
+        range.head.words[i] = atomic_load_explicit(&entry->head[i], memory_order_relaxed);
+        range.tail.words[i] = atomic_load_explicit(&entry->tail[i], memory_order_relaxed);
+    }
     atomic_thread_fence(memory_order_acquire);
     if (at < range.low || at >= range.high ||
         atomic_load_explicit(&entry->turn, memory_order_relaxed) != range.turn)
@@ -176,18 +195,30 @@ static struct range look(struct entry *entry, uintptr_t at)
     return range;
 }
 
-/* Does what lies at both ends of RANGE look as it was read, so far as it lies in the SIZE bytes at DATA? */
-static bool is_unchanged(const struct range *range, const char *data, size_t size)
+enum look { UNKNOWN, UNCHANGED, CHANGED };
+
+/* Does what lies at the ends of RANGE look as it was read, so far as that lies in the SIZE bytes at DATA? */
+static enum look compare(const struct range *range, const char *data, size_t size)
 {
     const uintptr_t from = (uintptr_t)data, to = from + size;
-    const size_t ends = least(range->high - range->low, SAMPLE);
-    if (from <= range->low && range->low + ends <= to && sample(data + (range->low - from), ends) != range->head)
-        return false;
-    return !(from <= range->high - ends && range->high <= to) ||
-           sample(data + (range->high - ends - from), ends) == range->tail;
+    const size_t all = range->high - range->low, ends = least(all, SAMPLE);
+    enum look look = UNKNOWN;
+    if (from <= range->low && range->low + ends <= to) {
+        const struct sample now = head_of(data + (range->low - from), ends);
+        if (memcmp(&now, &range->head, sizeof now) != 0)
+            return CHANGED;
+        look = UNCHANGED;
+    }
+    if (to == range->high) {
+        const size_t count = least(ends, size);
+        if (memcmp(data + size - count, (const char *)&range->tail + SAMPLE - count, count) != 0)
+            return CHANGED;
+        look = UNCHANGED;
+    }
+    return look;
 }
 
-source_name reads_source(const void *data, size_t size)
+source_name reads_source(const void *data, size_t size, source_name before)
 {
     const uintptr_t at = (uintptr_t)data + size - 1;
     uint64_t lost = atomic_load_explicit(&lost_everywhere, memory_order_relaxed);
@@ -199,8 +230,11 @@ source_name reads_source(const void *data, size_t size)
             if (range.turn > best.turn)
                 best = range;
         }
-        const uint64_t its = atomic_load_explicit(&bucket->lost, memory_order_relaxed);
+        const uint64_t its = atomic_load_explicit(lost_of(bucket), memory_order_relaxed);
         lost = its > lost ? its : lost;
     }
-    return best.turn > lost && is_unchanged(&best, data, size) ? best.source : 0;
+    if (best.turn <= lost || best.source == 0)
+        return 0;
+    const enum look look = compare(&best, data, size);
+    return look == UNCHANGED || (look == UNKNOWN && best.source == before) ? best.source : 0;
 }

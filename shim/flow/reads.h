@@ -26,7 +26,10 @@ void reads_note(const void *data, size_t size, source_name source);
 /* What the SIZE bytes at DATA end in, as a number. */
 uint64_t reads_tail(const void *data, size_t size);
 
-/* From whom is the last of the SIZE > 0 bytes at DATA, which can be read? 0: nobody knows. */
-source_name reads_source(const void *data, size_t size);
+/*
+ * From whom is the last of the SIZE > 0 bytes at DATA, which can be read? 0: nobody knows. Where neither end of what was read
+ * is among them, so that nothing can be compared, only BEFORE, from whom the bytes before them were, is believed.
+ */
+source_name reads_source(const void *data, size_t size, source_name before);
 
 #endif

@@ -76,7 +76,8 @@ static source_name source_of(const struct flow *flow, struct iovec part)
 {
     if (part.iov_len == 0)
         return 0;
-    const source_name source = reads_source(part.iov_base, part.iov_len);
+    const source_name before = flow ? atomic_load_explicit(&flow->source, memory_order_relaxed) : 0;
+    const source_name source = reads_source(part.iov_base, part.iov_len, before);
     if (source || !flow)
         return source;
     return copies_source(flow, reads_tail(part.iov_base, part.iov_len), part.iov_len);

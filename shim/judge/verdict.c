@@ -200,7 +200,7 @@ enum ending verdict_of_close(int fd, const struct connection *connection, size_t
 
 /*
  * The FIN would say that all was well. Its place takes the abort, when all is delivered; until then the program may read
- * on, and after it reads what a peer's reset would tell it.
+ * on, and after it reads what a peer's reset would tell it. Within exit(3) the death waits for the delivery.
  */
 bool verdict_shutdown(int fd, struct connection *connection)
 {
@@ -208,13 +208,12 @@ bool verdict_shutdown(int fd, struct connection *connection)
     const enum ending ending = verdict_wanted(connection, EVENT_SOURCE_FAILED);
     if (source_is_aborted(connection))
         return true;
-    if (!ending_aborts(ending) || verdict_fin_is_out(fd, connection) || process_is_exiting() ||
-        !source_has_failed(connection, &failure))
+    if (!ending_aborts(ending) || verdict_fin_is_out(fd, connection) || !source_has_failed(connection, &failure))
         return false;
     int cancellation = no_cancellation();
     const bool at_once =
         ending == ENDING_RST || config.flush.most == 0 || kept_unflushed(fd, connection->plain) == 0;
-    const bool kept = !at_once && keep_flush_open(fd, connection);
+    const bool kept = !at_once && (process_is_exiting() || keep_flush_open(fd, connection));
     const bool aborts = at_once || kept || socket_unsent(fd) == 0;
     if (aborts) {
         record_source_failed(fd, ending, &failure);

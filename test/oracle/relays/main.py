@@ -104,9 +104,10 @@ def run_load(options):
                             print(f"{name} round {number + 1} {way}: {sum(counts.values())} connections, "
                                   f"{wrong[0]} false RST, {wrong[1]} missed, {wrong[2]} other", flush=True)
                             if sum(wrong) or options.verbose:
-                                for (fate, end), many in sorted(counts.items()):
+                                for (fate, end), many in sorted(counts.items())[:None if options.verbose else 12]:
                                     print(f"    {fate}: {end}: {many}", flush=True)
                         if options.keep:
+                            print((folder / "relay.err").read_text())
                             print((folder / "relay.log").read_text())
     return 1 if bad else 0
 

@@ -6,7 +6,7 @@ import sys
 
 class Side(asyncio.Protocol):
     def __init__(self, other=None):
-        self.other, self.transport, self.waiting = other, None, []
+        self.other, self.transport, self.waiting, self.ended = other, None, [], False
 
     def connection_made(self, transport):
         self.transport = transport
@@ -29,6 +29,8 @@ class Side(asyncio.Protocol):
         self.waiting = []
         if self.transport.is_closing():
             other.transport.close()
+        elif self.ended:
+            other.transport.write_eof()
 
     def data_received(self, data):
         if self.other is None:
@@ -37,6 +39,7 @@ class Side(asyncio.Protocol):
             self.other.transport.write(data)
 
     def eof_received(self):
+        self.ended = True
         if self.other is not None:
             self.other.transport.write_eof()
         return True
