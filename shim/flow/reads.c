@@ -9,14 +9,18 @@
 enum {
     BUCKETS = 8192, /* a power of two */
     ENTRIES = 4,
-    LEVELS = 4,
+    LEVELS = 5,
+    PIECES = 4,       /* that a read fills, but for the smallest and the largest ones; and one more, if it begins within one */
     MOST_PIECES = 64, /* of the largest size, in one read: with more of it all older reads are forgotten */
     SAMPLE = 16,      /* bytes at each end */
 };
 
-/* Memory is cut into pieces of 2^shift bytes. A read stands in the buckets of the one or two pieces which it fills of the
-   least size that it does not exceed. */
-static const uint8_t shifts[LEVELS] = {8, 12, 16, 20};
+/*
+ * Memory is cut into pieces of 2^shift bytes. A read stands in the bucket of each piece that it touches, of the least size of
+ * which it fills no more than PIECES. So it fills at least half of one, and of reads that do not overlap no more than four
+ * touch the same piece, which is what a bucket can hold.
+ */
+static const uint8_t shifts[LEVELS] = {6, 9, 12, 15, 18};
 
 /* The turn of an entry that is being written. */
 static const uint64_t BUSY = (uint64_t)1 << 63;
@@ -145,7 +149,7 @@ static void put(struct bucket *bucket, const struct range *range)
 static int level_of(size_t size)
 {
     int level = 0;
-    while (level < LEVELS - 1 && size > (size_t)1 << shifts[level])
+    while (level < LEVELS - 1 && size > (size_t)PIECES << shifts[level])
         level++;
     return level;
 }

@@ -30,7 +30,7 @@ HOOK void truefin_has_read(int fd, const struct iovec *parts, size_t count, ssiz
         reads_note(parts[i].iov_base, size, source);
         left -= size;
         if (left == 0)
-            copies_note(flow, source, reads_tail(parts[i].iov_base, size), size);
+            copies_note(flow, source, reads_tail(parts[i].iov_base, size));
     }
 }
 

@@ -33,8 +33,11 @@ void source_born(int fd, const struct connection *record, struct endpoint peer)
 
 static void fails(struct flow *flow, uint32_t how, uint32_t state)
 {
-    const struct failure failure = {
-        .how = how, .at = flow_now(), .partner = atomic_load(&flow->source), .peer = flow->peer};
+    const struct failure failure = {.how = how,
+                                    .at = flow_now(),
+                                    .partner = atomic_load(&flow->source),
+                                    .tail = atomic_load(&flow->tails[(flow->next_tail - 1) % FLOW_TAILS]),
+                                    .peer = flow->peer};
     flow_fails(atomic_load(&flow->owner), &failure);
     atomic_fetch_or(&flow->state, FLOW_FAILED | state);
 }

@@ -3,7 +3,7 @@
  *
  *     NUMBER FATE SIZE
  *
- * and gets SIZE bytes, (byte I is NUMBER + I, modulo 251, as a client can check), in pieces, with pauses. When the peer's kernel has them all, its process
+ * and gets SIZE bytes, (byte I is block[NUMBER * 7919 + I], as a client can check), in pieces, with pauses. When the peer's kernel has them all, its process
  *
  *     fin      exits with 0
  *     crash    is killed by SIGKILL
@@ -25,6 +25,18 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+enum { BLOCK = 65521 };
+static char block[BLOCK];
+
+static void fill_block(void)
+{
+    unsigned state = 1;
+    for (int i = 0; i < BLOCK; i++) {
+        state = state * 1103515245U + 12345;
+        block[i] = (char)(state >> 16);
+    }
+}
 
 enum { LONGEST = 65536, LIMIT = 60 /* seconds that a process may live */ };
 
@@ -71,7 +83,7 @@ static bool send_all(int fd, unsigned number, unsigned long size)
         unsigned long piece = 1 + random % LONGEST;
         piece = piece < size - at ? piece : size - at;
         for (unsigned long i = 0; i < piece; i++)
-            data[i] = (char)((number + at + i) % 251);
+            data[i] = block[((unsigned long)number * 7919 + at + i) % BLOCK];
         for (unsigned long done = 0; done < piece;) {
             ssize_t sent = write(fd, data + done, piece - done);
             if (sent < 0)
@@ -119,6 +131,7 @@ int main(int argc, char **argv)
     if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 4096) != 0 ||
         getsockname(listener, (struct sockaddr *)&at, &size) != 0)
         err(1, "listen");
+    fill_block();
     signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
     dprintf(STDOUT_FILENO, "port %d\n", ntohs(at.sin_port));

@@ -11,11 +11,23 @@ LINGER_ZERO = struct.pack("ii", 1, 0)
 BAD = ("crash", "reset", "silent")
 
 
+def block():
+    """What test/programs/backend.c calls block."""
+    state, data = 1, bytearray()
+    for _ in range(BLOCK):
+        state = (state * 1103515245 + 12345) & 0xffffffff
+        data.append(state >> 16 & 0xff)
+    return bytes(data)
+
+
+BLOCK = 65521
+ROW = block()
+SAME = []  # all connections carry the same bytes
+
+
 def expected(number, size):
-    row = bytes(range(251))
-    start = number % 251
-    whole = row[start:] + row * (size // 251 + 1)
-    return whole[:size]
+    start = 0 if SAME else number * 7919 % BLOCK
+    return (ROW[start:] + ROW * (size // BLOCK + 1))[:size]
 
 
 async def nudging(loop, peer):
@@ -34,7 +46,7 @@ async def one(port, number, fate, size, delay):
     with socket.socket() as peer:
         peer.setblocking(False)
         await loop.sock_connect(peer, ("127.0.0.1", port))
-        await loop.sock_sendall(peer, b"%d %s %d\n" % (number, fate.encode(), size))
+        await loop.sock_sendall(peer, b"%d %s %d\n" % (0 if SAME else number, fate.encode(), size))
         wanted = expected(number, size)
         got = 0
         # Who hears nothing is found out by what is sent to it.
@@ -64,7 +76,7 @@ async def upload(port, number, fate, size, delay):
     peer.setblocking(False)
     await loop.sock_connect(peer, ("127.0.0.1", port))
     await loop.sock_sendall(peer, b"%d read 0\n" % number)
-    await loop.sock_sendall(peer, bytes(size))
+    await loop.sock_sendall(peer, expected(number, size))
     await asyncio.sleep(0.05)
     if fate == "rst":
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import collections
 import os
 import pathlib
 import signal
@@ -97,7 +98,8 @@ def run_load(options):
                     relay, port = start_relay(options, folder, name, backend_port, options.policy)
                     with relay:
                         down = asyncio.run(load.downloads(port, options.count, options.fates, options.seed + number))
-                        up = asyncio.run(load.uploads(port, options.count, 7000 + options.seed + number, backend.output))
+                        up = collections.Counter() if options.same else asyncio.run(
+                            load.uploads(port, options.count, 7000 + options.seed + number, backend.output))
                         for way, counts in (("down", down), ("up", up)):
                             wrong = load.mistakes(counts)
                             bad += sum(wrong)
@@ -125,10 +127,11 @@ def main():
     parser.add_argument("--under", type=str.split, default=[], help="a command that runs the relay, as strace")
     parser.add_argument("--keep", action="store_true", help="show the relay's records")
     parser.add_argument("--sizes", type=lambda text: load.FIXED.extend(int(size) for size in text.split(",")))
+    parser.add_argument("--same", action="store_true", help="all connections carry the same bytes")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("relays", nargs="*", default=list(relays.RELAYS))
     options = parser.parse_args()
-    load.VERBOSE = options.verbose
+    load.VERBOSE, load.SAME = options.verbose, options.same
     sys.exit(run_load(options))
 
 
