@@ -97,9 +97,11 @@ def run_load(options):
                 with backend:
                     relay, port = start_relay(options, folder, name, backend_port, options.policy)
                     with relay:
-                        down = asyncio.run(load.downloads(port, options.count, options.fates, options.seed + number))
+                        down = asyncio.run(load.downloads(port, options.count, options.fates, options.seed + number,
+                                                          relays.SPREAD.get(name, 0.5)))
                         up = collections.Counter() if options.same else asyncio.run(
-                            load.uploads(port, options.count, 7000 + options.seed + number, backend.output))
+                            load.uploads(port, options.count, 7000 + options.seed + number, backend.output,
+                                         relays.SPREAD.get(name, 0.5)))
                         for way, counts in (("down", down), ("up", up)):
                             wrong = load.mistakes(counts)
                             bad += sum(wrong)

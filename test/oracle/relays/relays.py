@@ -51,7 +51,7 @@ RELAYS = {
         "/usr/bin/simpleproxy", "-L", f"127.0.0.1:{port}", "-R", f"127.0.0.1:{backend}"],
     "rinetd": lambda folder, port, backend: rinetd(folder, port, backend),
     "sslh": lambda folder, port, backend: [
-        "/usr/sbin/sslh-select", "-f", "-u", "root", "-p", f"127.0.0.1:{port}", "--anyprot", f"127.0.0.1:{backend}"],
+        "/usr/sbin/sslh", "-f", "-u", "root", "-p", f"127.0.0.1:{port}", "--anyprot", f"127.0.0.1:{backend}"],
     "asyncio": lambda folder, port, backend: ["/usr/bin/python3", HERE / "relay.py", str(port), str(backend)],
     "node": lambda folder, port, backend: ["node", HERE / "relay.js", str(port), str(backend)],
 }
@@ -67,3 +67,7 @@ def rinetd(folder, port, backend):
     path = folder / "rinetd.conf"
     path.write_text(f"127.0.0.1 {port} 127.0.0.1 {backend}\n")
     return ["/usr/sbin/rinetd", "-f", "-c", path]
+
+
+# Seconds over which the connections begin, where a relay's backlog is small, or it takes a process for each.
+SPREAD = {"simpleproxy": 6, "sslh": 4, "socat": 2}
