@@ -67,6 +67,8 @@ int __vdprintf_chk(int fd, int flag, const char *format, va_list values);
 int __poll_chk(struct pollfd *fds, nfds_t count, int time, size_t size);
 int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *time, const sigset_t *mask,
                 size_t size);
+size_t __fread_chk(void *data, size_t room, size_t size, size_t count, FILE *stream);
+char *__fgets_chk(char *text, size_t room, int size, FILE *stream);
 ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
 ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, struct sockaddr *from,

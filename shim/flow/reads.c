@@ -207,9 +207,8 @@ static enum look compare(const struct range *range, const char *data, size_t siz
     const uintptr_t from = (uintptr_t)data, to = from + size;
     const size_t all = range->high - range->low, ends = least(all, SAMPLE);
     enum look look = UNKNOWN;
-    if (from <= range->low && range->low + ends <= to) {
-        const struct sample now = head_of(data + (range->low - from), ends);
-        if (memcmp(&now, &range->head, sizeof now) != 0)
+    if (from <= range->low) {
+        if (memcmp(data + (range->low - from), &range->head, least(ends, to - range->low)) != 0)
             return CHANGED;
         look = UNCHANGED;
     }

@@ -1,10 +1,12 @@
 #include "write.h"
 
 #include "../libc.h"
+#include "told.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio_ext.h>
+#include <string.h>
 
 /* What printf(3) and its kin are under _FORTIFY_SOURCE; in no header without it. */
 int __fprintf_chk(FILE *stream, int flag, const char *format, ...);
@@ -42,12 +44,20 @@ HOOK int fclose(FILE *stream)
 
 HOOK size_t fwrite(const void *data, size_t size, size_t count, FILE *stream)
 {
-    return size * count > 0 && refused(stream) ? 0 : real(fwrite)(data, size, count, stream);
+    if (size * count > 0 && refused(stream))
+        return 0;
+    size_t done = real(fwrite)(data, size, count, stream);
+    told_stream_written(stream, data, done * size);
+    return done;
 }
 
 HOOK int fputs(const char *text, FILE *stream)
 {
-    return refused(stream) ? EOF : real(fputs)(text, stream);
+    if (refused(stream))
+        return EOF;
+    int result = real(fputs)(text, stream);
+    told_stream_written(stream, text, result == EOF ? 0 : strlen(text));
+    return result;
 }
 
 HOOK int puts(const char *text)
@@ -57,7 +67,10 @@ HOOK int puts(const char *text)
 
 HOOK int fputc(int byte, FILE *stream)
 {
-    return refused(stream) ? EOF : real(fputc)(byte, stream);
+    if (refused(stream))
+        return EOF;
+    told_own(fileno_unlocked(stream));
+    return real(fputc)(byte, stream);
 }
 
 #undef putc
@@ -74,22 +87,34 @@ HOOK int putchar(int byte)
 
 HOOK int vfprintf(FILE *stream, const char *format, va_list values)
 {
-    return refused(stream) ? -1 : real(vfprintf)(stream, format, values);
+    if (refused(stream))
+        return -1;
+    told_own(fileno_unlocked(stream));
+    return real(vfprintf)(stream, format, values);
 }
 
 HOOK int __vfprintf_chk(FILE *stream, int flag, const char *format, va_list values)
 {
-    return refused(stream) ? -1 : real(__vfprintf_chk)(stream, flag, format, values);
+    if (refused(stream))
+        return -1;
+    told_own(fileno_unlocked(stream));
+    return real(__vfprintf_chk)(stream, flag, format, values);
 }
 
 HOOK int vdprintf(int fd, const char *format, va_list values)
 {
-    return write_refused(fd, 0) ? -1 : real(vdprintf)(fd, format, values);
+    if (write_refused(fd, 0))
+        return -1;
+    told_own(fd);
+    return real(vdprintf)(fd, format, values);
 }
 
 HOOK int __vdprintf_chk(int fd, int flag, const char *format, va_list values)
 {
-    return write_refused(fd, 0) ? -1 : real(__vdprintf_chk)(fd, flag, format, values);
+    if (write_refused(fd, 0))
+        return -1;
+    told_own(fd);
+    return real(__vdprintf_chk)(fd, flag, format, values);
 }
 
 HOOK int vprintf(const char *format, va_list values)

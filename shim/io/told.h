@@ -66,4 +66,18 @@ static inline int told_pipe(const int ends[2], int result)
     return result;
 }
 
+/* As much of a stream's data, which goes out later: in the same order. */
+static inline void told_stream_written(FILE *stream, const void *data, size_t size)
+{
+    if (truefin_has_written && size > 0)
+        told_written(fileno_unlocked(stream), data, size, (ssize_t)size);
+}
+
+/* Bytes of the program's own: of no part in memory. */
+static inline void told_own(int fd)
+{
+    if (truefin_has_written)
+        truefin_has_written(fd, NULL, 0, 1);
+}
+
 #endif
