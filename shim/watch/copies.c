@@ -122,6 +122,14 @@ void copies_leave(int fd)
         }
 }
 
+void copies_add(int fd)
+{
+    if (batch.count == MOST)
+        flush();
+    if (batch.count < MOST)
+        batch.at[batch.count++] = fd;
+}
+
 static int take(int pidfd, int number)
 {
     return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);

@@ -20,6 +20,9 @@
  */
 int copies_take(int pidfd, int number);
 
+/* FD, a copy that the caller has, is closed with those that were taken. */
+void copies_add(int fd);
+
 /* FD, which was taken, is the caller's from now on, for as long as he likes. */
 void copies_leave(int fd);
 

@@ -1,5 +1,6 @@
 #include "ends.h"
 
+#include "closes.h"
 #include "holders.h"
 #include "judge.h"
 #include "proc.h"
@@ -113,6 +114,8 @@ void ends_exits(struct task *task)
         judge(task, status, last, 0);
     } else {
         process->first.decided = process->alive == 0;
+        if (process->alive == 0)
+            closes_are_believed(process->first.tid);
         tracee_let_die(task, 0);
     }
 }
@@ -126,6 +129,7 @@ void ends_of_signal(struct task *task, int number)
         judge(task, number, process->alive == 0, number);
     } else {
         process->first.decided = process->alive == 0;
+        closes_are_believed(process->first.tid);
         tracee_let_die(task, number);
     }
 }
@@ -156,6 +160,7 @@ static bool runs_tracer(pid_t pid)
 static void begin_program(void *data)
 {
     const struct turn *turn = data;
+    closes_are_believed(turn->tid);
     struct inodes *foreign = judge_exec(turn->tid);
     struct task *task = find_still(turn);
     if (!task) {
@@ -177,7 +182,10 @@ static void begin_program(void *data)
         ptrace(PTRACE_DETACH, turn->tid, NULL, NULL);
     } else {
         task->turn = 0;
-        unloaded_note(turn->tid, tracee_architecture(turn->tid) == TRACEE_OTHER_CLASS);
+        process->judges_itself =
+            !unloaded_note(turn->tid, tracee_architecture(turn->tid) == TRACEE_OTHER_CLASS);
+        process->has_unix = true;
+        task_may_share(process);
         tracee_go_on(turn->tid, task, turn->status, 0);
     }
 }
@@ -198,7 +206,9 @@ void ends_program(pid_t tid, int code)
 void ends_unseen(struct task *task, int status)
 {
     task_exits(task);
-    if (is_last(task_process(task)))
+    if (is_last(task_process(task))) {
         judge_unseen(task_process(task), status);
+        closes_are_believed(task->tgid);
+    }
     task_forget(task);
 }

@@ -1,18 +1,23 @@
 #include "follow.h"
 
+#include "closes.h"
 #include "ends.h"
 #include "holders.h"
 #include "keeper.h"
+#include "notices.h"
 #include "stops.h"
 #include "task.h"
 #include "tracee.h"
 #include "turns.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { CHUNK = 64 };
 
@@ -21,18 +26,22 @@ static bool has_stopped(const siginfo_t *info)
     return info->si_code == CLD_TRAPPED || info->si_code == CLD_STOPPED;
 }
 
+enum looked { HEARD, NOTHING, NOBODY };
+
 /*
- * The next thread that has stopped or ended, which stays the next one until it goes on or is waited for.
- * False if there is none: with WNOHANG none now, else none any more.
+ * The next thread that has stopped or ended, which stays the next one until it goes on or is waited for. Else: none has now, with
+ * WNOHANG, or none is there any more.
  */
-static bool look(siginfo_t *info, int flags)
+static enum looked look(siginfo_t *info, int flags)
 {
     int result = 0;
     do {
         info->si_pid = 0;
         result = waitid(P_ALL, 0, info, WEXITED | WSTOPPED | WNOWAIT | __WALL | flags);
     } while (result != 0 && errno == EINTR);
-    return result == 0 && info->si_pid;
+    if (result != 0)
+        return NOBODY;
+    return info->si_pid ? HEARD : NOTHING;
 }
 
 static void wait_for_end(pid_t tid)
@@ -113,22 +122,74 @@ static void hear_all(siginfo_t *info)
     round_number++;
     do
         hear(info);
-    while (look(info, WNOHANG));
+    while (look(info, WNOHANG) == HEARD);
     catch_up();
+}
+
+/* SIGCHLD, which is blocked, for poll(2). */
+static int signals_fd(void)
+{
+    static int fd = -1;
+    sigset_t children;
+    if (fd < 0) {
+        sigemptyset(&children);
+        sigaddset(&children, SIGCHLD);
+        fd = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
+    }
+    return fd;
+}
+
+/* Where nothing is said of an end: of a thread whose process wants no signal for it, say. */
+enum { AT_LEAST_EVERY = 1000 };
+
+static int milliseconds_left(void)
+{
+    int left = AT_LEAST_EVERY;
+    if (keeper_has_any() && keeper_until_due() < left)
+        left = keeper_until_due();
+    if (closes_wait() && closes_until_due() < left)
+        left = closes_until_due();
+    return left;
+}
+
+/* Sees to all but children; RESTS: waits first until there is something to see to. True if a child may have stopped or ended. */
+static bool see_to_others(bool rests)
+{
+    struct signalfd_siginfo info;
+    struct pollfd any[] = {{.fd = signals_fd(), .events = POLLIN},
+                           {.fd = notices_fd(), .events = POLLIN},
+                           {.fd = keeper_set(), .events = POLLIN}};
+    const int count = poll(any, sizeof any / sizeof *any, rests ? milliseconds_left() : 0);
+    if (any[1].revents & POLLIN) {
+        struct seccomp_notif *notice = notices_take();
+        if (notice)
+            closes_see(notice);
+    } else if (any[1].revents) {
+        notices_end();
+    }
+    keeper_look();
+    if (closes_wait())
+        closes_look();
+    if (any[0].revents)
+        while (read(any[0].fd, &info, sizeof info) > 0)
+            ;
+    return count <= 0 || any[0].revents || any[0].fd < 0;
 }
 
 void follow_all(void)
 {
     siginfo_t info;
+    bool may_hear = true;
     for (;;) {
         const bool works = turns_are_due();
-        const bool keeps = keeper_has_any();
-        const bool hears = look(&info, works || keeps ? WNOHANG : 0);
-        if (hears)
+        const bool waits = keeper_has_any() || closes_wait();
+        const bool has_others = works || waits || notices_are_on();
+        const enum looked looked = may_hear ? look(&info, has_others ? WNOHANG : 0) : NOTHING;
+        if (looked == HEARD)
             hear_all(&info);
-        else if (!works && !keeps)
+        else if (looked == NOBODY && !works && !waits)
             return;
-        keeper_look(!hears && !works);
+        may_hear = !has_others || see_to_others(!works && looked != HEARD);
         turns_take_one();
     }
 }

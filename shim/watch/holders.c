@@ -1,20 +1,27 @@
 #include "holders.h"
 
+#include "notices.h"
 #include "proc.h"
 #include "process/links.h"
 #include "sockets.h"
 #include "task.h"
 #include "turns.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-enum { FIRST = 256 };
+enum { FIRST = 256, ABOVE = 0, TEXT_SIZE = 512, PATH_SIZE = 64 };
 
 struct holder {
     ino_t inode;
-    pid_t pid;
+    pid_t pid; /* ABOVE: the process above the first one, which is not watched */
+    int fd;
 };
 
 struct holders {
@@ -32,13 +39,15 @@ static struct {
     bool is_fresh; /* the last one that began did so in this round */
 } looks;
 
+static pid_t above_first; /* the parent of the first process; 0: none, or gone */
+
 /* What processes have that are not watched. */
 static struct {
     ino_t *at; /* sorted */
     size_t count;
 } outside;
 
-static void note(ino_t inode, pid_t pid)
+static void note(ino_t inode, pid_t pid, int fd)
 {
     struct holders *to = &looks.coming;
     if (to->count == to->room) {
@@ -51,7 +60,7 @@ static void note(ino_t inode, pid_t pid)
         to->at = more;
         to->room = room;
     }
-    to->at[to->count++] = (struct holder){.inode = inode, .pid = pid};
+    to->at[to->count++] = (struct holder){.inode = inode, .pid = pid, .fd = fd};
 }
 
 static void see_link(void *data, int directory, const char *name)
@@ -59,7 +68,7 @@ static void see_link(void *data, int directory, const char *name)
     const pid_t *pid = data;
     ino_t inode = links_socket(directory, name);
     if (inode)
-        note(inode, *pid);
+        note(inode, *pid, (int)strtol(name, NULL, 10));
     else if (proc_is_hidden(*pid))
         looks.coming.failed = true;
 }
@@ -116,6 +125,14 @@ static int by_inode(const void *left, const void *right)
     return a->inode < b->inode ? -1 : a->inode > b->inode;
 }
 
+/* What the first process was born with, this one may have too. Nothing comes to it later. */
+static void see_above(void)
+{
+    pid_t none = ABOVE;
+    if (notices_are_on() && above_first)
+        proc_each(above_first, "fd", see_link, &none);
+}
+
 /* The list first: tasks come and go while this rests. */
 static void look(void)
 {
@@ -128,6 +145,7 @@ static void look(void)
         see_process(pids.at[i]);
         turns_rest();
     }
+    see_above();
     free(pids.at);
     memset(&pids, 0, sizeof pids);
     if (looks.coming.count > 1)
@@ -180,6 +198,147 @@ bool holders_have(ino_t inode, pid_t but)
     return found->failed;
 }
 
+/* The text of /proc/PID/fdinfo/FD has that for Unix sockets alone; what has been sent to them and not been received. */
+static int in_flight(pid_t pid, int fd)
+{
+    char path[PATH_SIZE];
+    char text[TEXT_SIZE];
+    snprintf(path, sizeof path, PROC_ROOT "/%d/fdinfo/%d", pid, fd);
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t size = file < 0 ? 0 : read(file, text, sizeof text - 1);
+    if (file >= 0)
+        close(file);
+    text[size < 0 ? 0 : size] = '\0';
+    const char *count = strstr(text, "scm_fds:");
+    return count ? (int)strtol(count + sizeof "scm_fds:", NULL, 10) : -1;
+}
+
+static bool is_foreign(const struct process *process, ino_t inode)
+{
+    for (size_t i = 0; process->foreign && i < process->foreign->count; i++)
+        if (process->foreign->at[i] == inode)
+            return true;
+    return process->first.is_unknown;
+}
+
+static bool same_table(pid_t one, pid_t other)
+{
+    return syscall(SYS_kcmp, one, other, KCMP_FILES, 0, 0) == 0;
+}
+
+static struct process *process_of(pid_t pid)
+{
+    return (struct process *)task_find(pid);
+}
+
+/* What the look says of a process that was said to share: nothing of it is elsewhere, and nothing can have gone there. */
+static struct {
+    unsigned long since; /* task_now() before the look began */
+    bool flies;          /* something is on its way */
+} sharing;
+
+static bool has_neighbour(const struct holders *found, size_t i)
+{
+    const ino_t inode = found->at[i].inode;
+    return (i > 0 && found->at[i - 1].inode == inode) ||
+           (i + 1 < found->count && found->at[i + 1].inode == inode) ||
+           (outside.count && bsearch(&inode, outside.at, outside.count, sizeof inode, by_number));
+}
+
+static void unmark(struct process *process)
+{
+    if (process->changed <= sharing.since) {
+        process->has_unix = process->shares_table;
+        process->may_share = process->shares_table;
+    }
+}
+
+static void mark_again(void)
+{
+    const struct holders *found = &looks.found;
+    for (size_t i = 0; i < found->count; i++) {
+        struct process *process = process_of(found->at[i].pid);
+        if (!process || found->at[i].pid == ABOVE)
+            continue;
+        process->has_unix |= process->held_unix;
+        process->may_share |=
+            process->has_unix || has_neighbour(found, i) || is_foreign(process, found->at[i].inode);
+    }
+}
+
+static void forget_unix(struct process *process)
+{
+    process->held_unix = false;
+}
+
+/* Unix sockets at 0, 1 and 2 are standard streams, of a log as a rule: nobody sends descriptors there. */
+static void ask_unix(void)
+{
+    const struct holders *found = &looks.found;
+    task_each_process(forget_unix);
+    sharing.flies = false;
+    for (size_t i = 0; i < found->count; i++) {
+        struct process *process = process_of(found->at[i].pid);
+        if (found->at[i].pid == ABOVE || !process || !process->has_unix || found->at[i].fd <= STDERR_FILENO)
+            continue;
+        const int count = in_flight(found->at[i].pid, found->at[i].fd);
+        process->held_unix |= count >= 0;
+        sharing.flies |= count > 0;
+    }
+}
+
+static void look_again(void)
+{
+    looks.is_fresh = false;
+    const unsigned long wanted = looks.begun + 1;
+    while (looks.ended < wanted) {
+        if (looks.begun > looks.ended) {
+            turns_wait();
+            continue;
+        }
+        const unsigned long since = task_now();
+        look();
+        sharing.since = since;
+        ask_unix();
+        if (!looks.found.failed) {
+            task_each_process(unmark);
+            mark_again();
+        }
+    }
+}
+
+/* It may have forked, say, while the look went on. */
+static bool look_for(pid_t pid)
+{
+    enum { TRIES = 3 };
+    for (int i = 0; i < TRIES; i++) {
+        look_again();
+        const struct process *process = process_of(pid);
+        if (!process || looks.found.failed)
+            return false;
+        if (process->changed <= sharing.since)
+            return true;
+    }
+    return false;
+}
+
+bool holders_have_other(ino_t inode, pid_t pid, int fd)
+{
+    const bool is_known = look_for(pid);
+    const struct holders *found = &looks.found;
+    const struct process *process = process_of(pid);
+    if (!is_known || sharing.flies || is_foreign(process, inode) ||
+        (outside.count && bsearch(&inode, outside.at, outside.count, sizeof inode, by_number)))
+        return true;
+    for (size_t i = first_of(inode); i < found->count && found->at[i].inode == inode; i++) {
+        const struct holder *other = &found->at[i];
+        const bool is_it = other->fd == fd && (other->pid == pid || same_table(other->pid, pid));
+        if (!is_it && (other->pid == ABOVE || task_lives(other->pid)))
+            return true;
+    }
+    return false;
+}
+
 bool holders_are_hidden(void)
 {
     return looks.found.failed;
@@ -218,6 +377,7 @@ void holders_begin(pid_t pid)
 {
     struct sockets sockets;
     pid_t above = proc_pid(pid, "PPid");
+    above_first = above;
     sockets_of(&sockets, pid, 0, UINT_MAX);
     if (sockets.count) {
         const bool hidden = above && is_hidden(above);

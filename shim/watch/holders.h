@@ -17,6 +17,13 @@ void holders_look(void);
  */
 bool holders_have(ino_t inode, pid_t but);
 
+/*
+ * Does anything else than descriptor FD of PID hold the socket? Looks for that, anew, but once for all that ask before it
+ * begins. True if it cannot be told, or if a descriptor is on its way between two processes (SCM_RIGHTS). By the way finds out of
+ * all processes whether they may share sockets (task.h). Rests (turns.h), so the work must be one.
+ */
+bool holders_have_other(ino_t inode, pid_t pid, int fd);
+
 /* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket. */
 bool holders_are_hidden(void);
 

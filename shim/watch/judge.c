@@ -1,14 +1,13 @@
 #include "judge.h"
 
+#include "carry.h"
+#include "closes.h"
 #include "config.h"
-#include "connection/endpoint.h"
 #include "connection/fate.h"
 #include "connection/socket.h"
 #include "copies.h"
 #include "holders.h"
 #include "judge/event.h"
-#include "keeper.h"
-#include "kept/kept.h"
 #include "listeners.h"
 #include "marker.h"
 #include "proc.h"
@@ -57,56 +56,14 @@ bool judge_may_stop(const struct process *process, int status)
            (changes_death(event_of(process, status)) || changes(EVENT_STOP));
 }
 
-static struct facts facts_of(int fd, pid_t thread, struct endpoint peer)
-{
-    struct facts facts = {.role = ROLE_CONNECTED, .port = peer.port, .peer = peer.address};
-    uint16_t local = endpoint_local(fd).port;
-    if (listeners_have(thread, local)) {
-        facts.role = ROLE_ACCEPTED;
-        facts.port = local;
-    }
-    return facts;
-}
-
 /* What is to become of a copy of the dying process's socket; ENDINGS for what is no connection. */
 static enum ending what_becomes(int fd, pid_t thread, enum event event)
 {
-    struct endpoint peer = endpoint_peer(fd);
-    if (!peer.known || !socket_is_tcp(fd))
+    const struct endings *endings = carry_endings(fd, thread);
+    if (!endings)
         return ENDINGS;
-    const struct facts facts = facts_of(fd, thread, peer);
-    enum ending ending = (enum ending)policy_decide(config.policy, &facts)->of[event];
-    if (ending_aborts(ending) && socket_fin_sent(fd))
-        return ENDING_KEEP;
-    return ending;
-}
-
-/*
- * The last close of the dying process must neither abort nor wait, for what is not delivered yet. What cannot be
- * kept ends as without us: an abort would destroy it.
- */
-static void flush(int fd, struct connection *as_found)
-{
-    if (config.flush.most == 0 || kept_unflushed(fd, false) == 0) {
-        socket_end(fd, as_found, ENDING_RST);
-        return;
-    }
-    socket_end(fd, as_found, ENDING_FIN);
-    if (keeper_flush(fd))
-        return;
-    kept_arm_delivered(fd);
-    record_note("too many connections to deliver: one was not kept");
-}
-
-static void act(int fd, enum ending ending)
-{
-    struct connection as_found = {0};
-    if (socket_learn_linger(fd, &as_found))
-        as_found.flags = FLAG_LINGER_ON; /* for "1,0" the program's own */
-    if (ending == ENDING_FLUSH_RST)
-        flush(fd, &as_found);
-    else if (socket_end(fd, &as_found, ending) && config.linger.milliseconds && config.linger.bytes)
-        keeper_discard(fd);
+    const enum ending ending = (enum ending)endings->of[event];
+    return ending_aborts(ending) && socket_fin_sent(fd) ? ENDING_KEEP : ending;
 }
 
 struct dying {
@@ -187,7 +144,7 @@ static enum ending decide(const struct dying *death, const struct socket *socket
     if (told && ending != ENDINGS)
         tell(told, fd, event, ending);
     if (does && !config.observes && ending != ENDING_KEEP && ending != ENDINGS)
-        act(fd, ending);
+        carry_out(fd, ending, true);
     return ending;
 }
 
@@ -252,27 +209,6 @@ static void say(const void *data)
                     "was changed");
 }
 
-/*
- * With "stderr" a record goes to what the process has there, of which this process keeps no copy. While it
- * stands at 2 it is one of the copies, too, so it is not closed for the last time here.
- */
-void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data)
-{
-    char name[PROC_NAME];
-    proc_name(name, pid);
-    int theirs = copies_take(pidfd, STDERR_FILENO);
-    record_about(pid, name, "watch");
-    int nothing = dup(STDERR_FILENO);
-    if (theirs >= 0 && nothing >= 0)
-        dup2(theirs, STDERR_FILENO);
-    report(data);
-    if (nothing >= 0) {
-        dup2(nothing, STDERR_FILENO);
-        close(nothing);
-    }
-    record_about(0, NULL, NULL);
-}
-
 /* The process may be gone before its death is judged. */
 static struct inodes *copy_of(const struct inodes *inodes)
 {
@@ -296,6 +232,7 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
     bool hidden = false;
     struct told *told = told_new(death.pid, sockets.count);
     listeners_forget();
+    closes_at_death(death.pid, death.pidfd, given, death.event);
     if (changes_any(&sockets, &death)) {
         exclude_shared(&sockets, &death);
         hidden = holders_are_hidden();
@@ -307,9 +244,9 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
     free(given);
     const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
     if (told && told->count > 0)
-        judge_record(death.pid, death.pidfd, say_each, told);
+        carry_record(death.pid, death.pidfd, say_each, told);
     if (last)
-        judge_record(death.pid, death.pidfd, say, &verdict);
+        carry_record(death.pid, death.pidfd, say, &verdict);
     free(told);
     copies_close();
     close(death.pidfd);

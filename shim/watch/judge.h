@@ -18,9 +18,6 @@ bool judge_may_stop(const struct process *process, int status);
  */
 void judge_death(const struct process *process, pid_t thread, int status, bool last);
 
-/* REPORT writes records about PID; with "stderr" they go to what PID has there. PIDFD is PID's, or -1. */
-void judge_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data);
-
 /* PROCESS has died with STATUS, and none of its threads was seen dying: that is recorded. */
 void judge_unseen(const struct process *process, int status);
 

@@ -6,11 +6,9 @@
 #include "report/record.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,28 +23,19 @@ static struct {
     struct place *at; /* each at the number of its descriptor */
     int room;
     int count;
-    int next;    /* where the next slice begins */
-    int set;     /* of epoll(7); 0 before the first connection */
-    int signals; /* SIGCHLD, which all processes of ours have blocked */
+    int next;     /* where the next slice begins */
+    int set;      /* of epoll(7); 0 before the first connection */
+    uint32_t due; /* none is due before that */
 } all;
 
-/* The set, with the end of children in it. It is there for as long as the side-car. */
+/* It is there for as long as the side-car. */
 static bool make_set(void)
 {
-    sigset_t children;
-    if (all.set > 0)
-        return true;
-    sigemptyset(&children);
-    sigaddset(&children, SIGCHLD);
-    all.set = epoll_create1(EPOLL_CLOEXEC);
-    all.signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
-    struct epoll_event event = {.events = EPOLLIN, .data.fd = all.signals};
-    if (all.set > 0 && all.signals >= 0 && epoll_ctl(all.set, EPOLL_CTL_ADD, all.signals, &event) == 0)
-        return true;
-    close(all.set);
-    close(all.signals);
-    all.set = 0;
-    return false;
+    if (all.set == 0)
+        all.set = epoll_create1(EPOLL_CLOEXEC);
+    if (all.set < 0)
+        all.set = 0;
+    return all.set > 0;
 }
 
 static bool make_room(int fd)
@@ -76,6 +65,12 @@ static bool has_place(int fd)
     return make_set() && make_room(fd);
 }
 
+static void note_due(uint32_t due)
+{
+    if ((int32_t)(due - all.due) < 0)
+        all.due = due;
+}
+
 /* It is ours from now on: a duplicate would take a second number for each of thousands. */
 static bool put(int fd)
 {
@@ -83,7 +78,9 @@ static bool put(int fd)
         return false;
     copies_leave(fd);
     all.at[fd].used = true;
-    all.count++;
+    if (all.count++ == 0)
+        all.due = raw_now() + KEPT_TICK;
+    note_due(all.at[fd].kept.due);
     return true;
 }
 
@@ -106,11 +103,6 @@ bool keeper_flush(int fd)
     return put(fd);
 }
 
-bool keeper_has_any(void)
-{
-    return all.count > 0;
-}
-
 static void look_at(int fd)
 {
     struct place *place = &all.at[fd];
@@ -119,6 +111,7 @@ static void look_at(int fd)
     if (outcome == KEPT_WAITS) {
         if (place->kept.deaf != was_deaf)
             attends(fd, &place->kept);
+        note_due(place->kept.due);
         return;
     }
     if (outcome == KEPT_LIMIT)
@@ -136,45 +129,60 @@ static void attend(int fd, uint32_t events)
     look_at(fd);
 }
 
+static bool is_due(int fd, uint32_t now)
+{
+    return all.at[fd].used && (int32_t)(now - all.at[fd].kept.due) >= 0;
+}
+
+/* When all have been looked at, or the next slice is due at once. */
+static void find_due(uint32_t now)
+{
+    all.due = now + KEPT_TICK;
+    for (int fd = 0; fd < all.room; fd++)
+        if (all.at[fd].used)
+            note_due(all.at[fd].kept.due);
+}
+
 static void look_at_some(uint32_t now)
 {
     int looks = 0;
     for (int i = 0; i < all.room && looks < SLICE; i++) {
         const int fd = all.next++ % all.room;
         all.next %= all.room;
-        if (all.at[fd].used && (int32_t)(now - all.at[fd].kept.due) >= 0) {
+        if (is_due(fd, now)) {
             look_at(fd);
             looks++;
         }
     }
+    find_due(now);
 }
 
-/* Milliseconds until one is due: at most KEPT_TICK. */
-static int until_due(uint32_t now)
+bool keeper_has_any(void)
 {
-    int least = KEPT_TICK;
-    for (int fd = 0; fd < all.room && least > 0; fd++) {
-        const int32_t left = (int32_t)(all.at[fd].kept.due - now);
-        if (all.at[fd].used && left < least)
-            least = left > 0 ? left : 0;
-    }
-    return least;
+    return all.count > 0;
 }
 
-void keeper_look(bool rests)
+int keeper_set(void)
+{
+    return all.count > 0 ? all.set : -1;
+}
+
+int keeper_until_due(void)
+{
+    const int32_t left = (int32_t)(all.due - raw_now());
+    return left > KEPT_TICK ? KEPT_TICK : left > 0 ? left : 0;
+}
+
+void keeper_look(void)
 {
     struct epoll_event events[TAKEN];
-    struct signalfd_siginfo info;
     if (all.count == 0)
         return;
-    const int count = epoll_wait(all.set, events, TAKEN, rests ? until_due(raw_now()) : 0);
-    for (int i = 0; i < count; i++) {
-        const int fd = events[i].data.fd;
-        if (fd == all.signals)
-            while (read(fd, &info, sizeof info) > 0)
-                ;
-        else if (all.at[fd].used)
-            attend(fd, events[i].events);
-    }
-    look_at_some(raw_now());
+    const int count = epoll_wait(all.set, events, TAKEN, 0);
+    for (int i = 0; i < count; i++)
+        if (all.at[events[i].data.fd].used)
+            attend(events[i].data.fd, events[i].events);
+    const uint32_t now = raw_now();
+    if (all.count > 0 && (int32_t)(now - all.due) >= 0)
+        look_at_some(now);
 }

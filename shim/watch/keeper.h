@@ -18,10 +18,13 @@ bool keeper_flush(int fd);
 
 bool keeper_has_any(void);
 
-/*
- * Looks at what has happened and at what is due. RESTS: before that it waits until there is something to look at,
- * or a child of this process has stopped or ended.
- */
-void keeper_look(bool rests);
+/* For poll(2): readable when something has happened to one of them. -1 before the first. */
+int keeper_set(void);
+
+/* Milliseconds until one may be due; KEPT_TICK at most. */
+int keeper_until_due(void);
+
+/* Looks at what has happened and at what is due. */
+void keeper_look(void);
 
 #endif

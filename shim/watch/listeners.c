@@ -1,16 +1,23 @@
 #include "listeners.h"
 
 #include "config.h"
+#include "kept/raw.h"
 #include "proc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORTS = 65536, LINE = 256, LISTENING = 0x0a }; /* TCP_LISTEN as /proc/net/tcp writes it */
+enum {
+    PORTS = 65536,
+    LINE = 256,
+    LISTENING = 0x0a,
+    FRESH = 1000 /* milliseconds */
+};               /* TCP_LISTEN as /proc/net/tcp writes it */
 
 static uint8_t listening[PORTS / 8];
 static pid_t known_for;                          /* the process for which it was asked; 0 for none */
+static uint32_t known_at;                        /* raw_now() */
 static unsigned lowest = 32768, highest = 60999; /* ip_local_port_range, ip(7) */
 
 void listeners_forget(void)
@@ -72,7 +79,8 @@ bool listeners_have(pid_t pid, uint16_t port)
 {
     if (!asks_role())
         return true;
-    if (known_for != pid) {
+    if (known_for != pid || raw_now() - known_at > FRESH) {
+        known_at = raw_now();
         memset(listening, 0, sizeof listening);
         read_range();
         read_table(pid, "tcp");

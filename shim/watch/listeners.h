@@ -12,7 +12,7 @@
 
 /*
  * Is local port PORT (host order) that of a service, seen from PID? Asks the kernel when another PID was
- * asked for before, or after listeners_forget().
+ * asked for before, after listeners_forget(), and a second later.
  */
 bool listeners_have(pid_t pid, uint16_t port);
 

@@ -2,7 +2,9 @@
 
 #include "config.h"
 #include "follow.h"
+#include "notices.h"
 #include "proc.h"
+#include "rename.h"
 #include "report/setup.h"
 #include "tracee.h"
 
@@ -42,19 +44,6 @@ static pid_t split(void)
     return (pid_t)syscall(SYS_clone, 0L, 0L, 0L, 0L, 0L);
 }
 
-/* What pkill(1) -f looks at would name the program. The words of a command line stand behind one another. */
-static void rename_self(char **argv)
-{
-    static const char name[] = "truefin-watch";
-    char **last = argv;
-    while (last[1])
-        last++;
-    size_t room = (size_t)(*last - *argv) + strlen(*last);
-    memset(*argv, 0, room);
-    memcpy(*argv, name, room < sizeof name ? room : sizeof name);
-    prctl(PR_SET_NAME, name);
-}
-
 /* Descriptors, terminal, session, directory and signals of the program's: none is kept. */
 static void leave(int channel)
 {
@@ -87,16 +76,35 @@ static const char *lacks_getfd(void)
                            : CONTAINED("pidfd_getfd(2) is not permitted here");
 }
 
+/* The program's process has the listener at the number that it tells; it waits for the answer, and then execs. */
+static void take_listener(pid_t program)
+{
+    int number = -1;
+    if (read(CHANNEL, &number, sizeof number) != sizeof number)
+        return;
+    const int pidfd = (int)syscall(SYS_pidfd_open, program, 0);
+    const int listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+    const bool begun = listener >= 0 && notices_begin(listener);
+    if (pidfd >= 0)
+        close(pidfd);
+    if (write(CHANNEL, &begun, sizeof begun) != sizeof begun)
+        return;
+}
+
 static void serve(pid_t program, int channel, char **argv)
 {
     struct report report = {.pid = getpid(), .why = lacks_getfd()};
-    rename_self(argv);
+    rename_begin(argv);
+    rename_self("truefin-watch");
     leave(channel);
     if (!report.why && !tracee_seize(program))
         report.error = errno;
-    bool told = write(CHANNEL, &report, sizeof report) == sizeof report;
+    const bool begins =
+        write(CHANNEL, &report, sizeof report) == sizeof report && !report.error && !report.why;
+    if (begins)
+        take_listener(program);
     close(CHANNEL);
-    if (told && !report.error && !report.why)
+    if (begins)
         follow_all();
     _exit(EXIT_SUCCESS);
 }
@@ -110,6 +118,9 @@ static int set_subreaper(int on)
         prctl(PR_SET_CHILD_SUBREAPER, on, 0, 0, 0);
     return before;
 }
+
+/* Close-on-exec. */
+static int to_sidecar = -1;
 
 /* Returns when the side-car has told, or is not there. */
 static struct report start(const int channel[2], char **argv)
@@ -136,7 +147,7 @@ static struct report start(const int channel[2], char **argv)
             report.why =
                 CONTAINED("the side-car was killed at once, as by a seccomp filter against ptrace(2)");
     }
-    close(channel[0]);
+    to_sidecar = channel[0];
     set_subreaper(reaper);
     return report;
 }
@@ -165,8 +176,8 @@ pid_t sidecar_start(char **argv, const char **why, pid_t *tracer)
         *why = "/proc is not mounted, or is that of another pid namespace";
         return 0;
     }
-    if (pipe2(channel, O_CLOEXEC) != 0) {
-        *why = "there is no pipe";
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) {
+        *why = "there is no socket";
         return 0;
     }
     prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0); /* for yama 1; unknown without yama */
@@ -176,4 +187,16 @@ pid_t sidecar_start(char **argv, const char **why, pid_t *tracer)
         return report.pid;
     *why = report.why ? report.why : reason(report.error, tracer);
     return 0;
+}
+
+bool sidecar_sees_closes(int listener)
+{
+    bool begun = false;
+    return write(to_sidecar, &listener, sizeof listener) == sizeof listener &&
+           read(to_sidecar, &begun, sizeof begun) == sizeof begun && begun;
+}
+
+void sidecar_sees_deaths(void)
+{
+    close(to_sidecar);
 }

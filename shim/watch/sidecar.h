@@ -12,4 +12,11 @@
  */
 pid_t sidecar_start(char **argv, const char **why, pid_t *tracer);
 
+/*
+ * After that: the side-car takes LISTENER (filter.h), which this process has, and from now on answers what it tells. False
+ * if it cannot: then each close of this process fails. Or: it is to see deaths alone. Either is to be called once.
+ */
+bool sidecar_sees_closes(int listener);
+void sidecar_sees_deaths(void);
+
 #endif

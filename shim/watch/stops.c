@@ -4,6 +4,7 @@
 #include "ends.h"
 #include "judge.h"
 #include "proc.h"
+#include "restart.h"
 #include "resume.h"
 #include "task.h"
 #include "tracee.h"
@@ -107,6 +108,7 @@ static void born(const struct task *parent, pid_t tid)
 /* Which signal it goes on with; 0 for none. */
 static int heard(struct task *task, int number)
 {
+    restart_notified(task->tid);
     signalled(task, number);
     return resume_at_signal(task, stops_nobody(task->tid, number) ? 0 : number);
 }

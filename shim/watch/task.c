@@ -22,9 +22,33 @@ struct task *task_find(pid_t tid)
     return *place_of(tid);
 }
 
+static unsigned long shares;
+
+void task_may_share(struct process *process)
+{
+    shares++;
+    if (!process)
+        return;
+    process->may_share = true;
+    process->changed = shares;
+}
+
+unsigned long task_now(void)
+{
+    return shares;
+}
+
 static bool is_first(const struct task *task)
 {
     return task->tid == task->tgid;
+}
+
+/* Nothing is known of it yet. */
+static void begin(struct process *process)
+{
+    process->judges_itself = true;
+    process->has_unix = true;
+    task_may_share(process);
 }
 
 static struct task *make(pid_t tid, pid_t tgid)
@@ -33,6 +57,8 @@ static struct task *make(pid_t tid, pid_t tgid)
     if (!*at && (*at = calloc(1, tid == tgid ? sizeof(struct process) : sizeof(struct task)))) {
         (*at)->tid = tid;
         (*at)->tgid = tgid;
+        if (tid == tgid)
+            begin((struct process *)*at);
     }
     return *at;
 }
@@ -103,9 +129,15 @@ void task_execs(struct process *process)
     process->given = NULL;
 }
 
-void task_forks(struct process *child, const struct process *parent)
+void task_forks(struct process *child, struct process *parent)
 {
-    if (child == parent || child->foreign || !parent->foreign)
+    if (child == parent)
+        return;
+    child->judges_itself = parent->judges_itself;
+    child->has_unix = parent->has_unix;
+    task_may_share(child);
+    task_may_share(parent);
+    if (child->foreign || !parent->foreign)
         return;
     size_t size = sizeof *child->foreign + parent->foreign->count * sizeof *child->foreign->at;
     child->foreign = malloc(size);

@@ -39,6 +39,14 @@ struct process {
     unsigned alive;         /* those of them that are not exiting */
     struct inodes *foreign; /* connections that an exec left it above 2: not its own; NULL for none */
     struct inodes *given;   /* sockets that it had when it was forked, or has by its exec; NULL: not known */
+
+    /* Of those whose closes the side-car sees (closes.h). */
+    bool judges_itself;    /* it loads the library, or that cannot be told */
+    bool may_share;        /* another descriptor, of it or of another process, may be of one of its sockets */
+    bool has_unix;         /* it may have a Unix socket above 2, by which descriptors come and go */
+    bool held_unix;        /* at the last look (holders.h) */
+    bool shares_table;     /* another process has the very same descriptors (CLONE_FILES) */
+    unsigned long changed; /* task_now() when it may have begun to share */
 };
 
 /* The task; NULL if it is not known. */
@@ -63,7 +71,13 @@ void task_forget(struct task *task);
 void task_execs(struct process *process);
 
 /* CHILD was forked by PARENT: what is not the parent's own is not the child's. */
-void task_forks(struct process *child, const struct process *parent);
+void task_forks(struct process *child, struct process *parent);
+
+/* PROCESS, which may be NULL, may share what it has from now on. Counts, so that who looks notices. */
+void task_may_share(struct process *process);
+
+/* How often that has been so, of all processes. */
+unsigned long task_now(void);
 
 /* Calls SEE for every process that lives in the sense of task_lives(). */
 void task_each_process(void (*see)(struct process *process));

@@ -1,8 +1,9 @@
 #include "unloaded.h"
 
+#include "carry.h"
 #include "copies.h"
-#include "judge.h"
 #include "judge/why_absent.h"
+#include "notices.h"
 #include "proc.h"
 #include "report/record.h"
 #include "report/sink.h"
@@ -107,23 +108,29 @@ static void say(const void *data)
     char note[NOTE_SIZE];
     struct text text = text_begin(note, sizeof note);
     text_put(&text, why_note(absent->why));
-    text_put(&text, "; its closes are not seen");
+    text_put(&text, notices_are_on() ? "; it is watched from outside" : "; its closes are not seen");
     text_end(&text);
     record_command(note, absent->command);
 }
 
-void unloaded_note(pid_t pid, bool other_class)
+static void note(pid_t pid, const struct absent *absent)
+{
+    const int pidfd = proc_open(pid, pid);
+    carry_record(pid, pidfd, say, absent);
+    copies_close();
+    close(pidfd);
+}
+
+bool unloaded_note(pid_t pid, bool other_class)
 {
     char command[PATH_MAX];
-    if (!expected || !sink_is_open())
-        return;
+    const bool says = expected && sink_is_open();
+    if (!says && !notices_are_on())
+        return false;
     if (!proc_path(command, sizeof command, pid))
         proc_name(command, pid);
     const struct absent absent = {.why = why_absent(pid, other_class, command), .command = command};
-    if (!absent.why || !is_first(key_of(absent.why, command)))
-        return;
-    int pidfd = proc_open(pid, pid);
-    judge_record(pid, pidfd, say, &absent);
-    copies_close();
-    close(pidfd);
+    if (absent.why && says && is_first(key_of(absent.why, command)))
+        note(pid, &absent);
+    return absent.why;
 }

@@ -16,9 +16,9 @@
 void unloaded_expect(const char *preload);
 
 /*
- * PID has execed, and is still in the stop for that; OTHER_CLASS: a program of another class (32-bit). What
- * cannot be told counts as loading the library.
+ * PID has execed, and is still in the stop for that; OTHER_CLASS: a program of another class (32-bit). True if the
+ * program does not load the library. What cannot be told counts as loading it.
  */
-void unloaded_note(pid_t pid, bool other_class);
+bool unloaded_note(pid_t pid, bool other_class);
 
 #endif

@@ -1,0 +1,25 @@
+/* What the policy says of a watched process's connection, and how that is carried out on a copy of it (copies.h). */
+#ifndef TRUEFIN_WATCH_CARRY_H
+#define TRUEFIN_WATCH_CARRY_H
+
+#include "policy.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * What the policy says of FD, a copy of a socket that THREAD has; NULL if it is no connection. May read what listens in
+ * THREAD's network (listeners.h). Three calls at least.
+ */
+const struct endings *carry_endings(int fd, pid_t thread);
+
+/*
+ * Carries out ENDING on a copy. LINGERS: what arrives after the FIN is discarded by the keeper (keeper.h). True if the keeper has
+ * the copy from then on; else all copies are to be closed now.
+ */
+bool carry_out(int fd, enum ending ending, bool lingers);
+
+/* REPORT writes records about PID; with "stderr" they go to what PID has there. PIDFD is PID's, or -1. */
+void carry_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data);
+
+#endif

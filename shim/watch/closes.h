@@ -1,0 +1,41 @@
+/*
+ * What programs close that do not load the library, seen by the filter (filter.h): the close is judged while the thread waits in
+ * it, with all still open, and is then made.
+ *
+ *     a notification -> not a socket, a program that loads the library -----------------------> the call goes on
+ *                       a connection: which rule, is anything unread, does anybody else have it?
+ *                          keep ----------------------------------------------------------------> the call goes on
+ *                          fin, rst: done on a copy, which is closed again -----------------> the call goes on
+ *                          linger, flush-rst: a copy for the keeper, out of the epoll sets -> the call goes on
+ *                          defer-close: the same, for TRUEFIN_DEFER_TIME or until the process dies
+ *
+ * No copy but those outlives the call, for the program may count on what its close ends at once.
+ */
+#ifndef TRUEFIN_WATCH_CLOSES_H
+#define TRUEFIN_WATCH_CLOSES_H
+
+#include "policy.h"
+#include "task.h"
+
+#include <linux/seccomp.h>
+
+/* A notification has come. It is answered now, or by work that takes turns. */
+void closes_see(struct seccomp_notif *notice);
+
+/* Is any close deferred? */
+bool closes_wait(void);
+
+/* Milliseconds until one is due; at most those of TRUEFIN_DEFER_TIME. And: carries out what is due. */
+int closes_until_due(void);
+void closes_look(void);
+
+/*
+ * The process PID, which was GIVEN sockets (NULL: not known), ends by EVENT: its connections whose close is deferred end by that,
+ * and a record says so. PIDFD is PID's. May rest (turns.h).
+ */
+void closes_at_death(pid_t pid, int pidfd, const struct inodes *given, enum event event);
+
+/* The process runs another program, or ends in a way about which no rule says anything: what it has closed is closed. May rest. */
+void closes_are_believed(pid_t pid);
+
+#endif

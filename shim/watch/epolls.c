@@ -1,0 +1,180 @@
+#include "epolls.h"
+
+#include "kept/raw.h"
+#include "peek.h"
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { PROCESSES = 16, SETS = 32, LINK_SIZE = 64 };
+enum { SETTLED = 100 }; /* milliseconds: a call that was let go so long ago has made its set */
+
+/* A copy of a set, and the number that the program has for it. */
+struct set {
+    int number;
+    int copy;
+};
+
+static struct sets {
+    pid_t pid; /* 0 for none */
+    int count;
+    bool too_many;
+    bool is_known;    /* the list is that of then */
+    bool is_read;     /* just now, in turns with all else */
+    uint32_t changed; /* raw_now() at the last call that may have made one */
+    unsigned version; /* of the list */
+    struct set at[SETS];
+} all[PROCESSES];
+
+static void drop(struct sets *sets)
+{
+    for (int i = 0; i < sets->count; i++)
+        close(sets->at[i].copy);
+    sets->count = 0;
+    sets->too_many = false;
+    sets->is_known = false;
+    sets->version++;
+}
+
+static struct sets *find(pid_t pid)
+{
+    for (int i = 0; i < PROCESSES; i++)
+        if (all[i].pid == pid)
+            return &all[i];
+    return NULL;
+}
+
+/* Of one that is not known all may have been made just now. */
+static struct sets *get(pid_t pid)
+{
+    static unsigned next;
+    struct sets *sets = find(pid);
+    if (sets)
+        return sets;
+    sets = find(0);
+    if (!sets)
+        sets = &all[next++ % PROCESSES];
+    drop(sets);
+    sets->pid = pid;
+    sets->changed = raw_now();
+    return sets;
+}
+
+void epolls_change(pid_t pid)
+{
+    struct sets *sets = get(pid);
+    sets->is_known = false;
+    sets->version++;
+    sets->changed = raw_now();
+}
+
+void epolls_close(pid_t pid, unsigned first, unsigned last)
+{
+    struct sets *sets = find(pid);
+    for (int i = 0; sets && i < sets->count; i++)
+        if ((unsigned)sets->at[i].number >= first && (unsigned)sets->at[i].number <= last) {
+            drop(sets);
+            return;
+        }
+}
+
+void epolls_forget(pid_t pid)
+{
+    struct sets *sets = find(pid);
+    if (sets) {
+        drop(sets);
+        sets->pid = 0;
+    }
+}
+
+static void see(void *data, int directory, const char *name)
+{
+    struct sets *sets = data;
+    char link[LINK_SIZE];
+    const ssize_t length = readlinkat(directory, name, link, sizeof link - 1);
+    link[length < 0 ? 0 : length] = '\0';
+    if (strcmp(link, "anon_inode:[eventpoll]") != 0)
+        return;
+    const int number = (int)strtol(name, NULL, 10);
+    const int copy =
+        sets->count < SETS ? (int)syscall(SYS_pidfd_getfd, peek_pidfd(sets->pid, sets->pid), number, 0) : -1;
+    if (copy >= 0)
+        sets->at[sets->count++] = (struct set){.number = number, .copy = copy};
+    else
+        sets->too_many = true;
+}
+
+/*
+ * The list is read again until the last call that may add to it is surely over. Reading it rests (turns.h): who comes meanwhile
+ * is told that nothing is known.
+ */
+static bool know(struct sets *sets)
+{
+    if (sets->is_known || sets->is_read)
+        return !sets->too_many && !sets->is_read;
+    const uint32_t now = raw_now();
+    drop(sets);
+    const unsigned version = sets->version;
+    sets->is_read = true;
+    const bool done = proc_each(sets->pid, "fd", see, sets);
+    sets->is_read = false;
+    if (!done || sets->version != version)
+        return false;
+    sets->is_known = now - sets->changed > SETTLED;
+    return !sets->too_many;
+}
+
+/* A set knows what is in it by the file and the number that it had then: COPY must stand at that number here. */
+static void take_out_at(const struct sets *sets, int fd)
+{
+    for (int i = 0; i < sets->count; i++)
+        epoll_ctl(sets->at[i].copy, EPOLL_CTL_DEL, fd, NULL);
+}
+
+/* What stands there of ours makes room for that long. A set of ours that it is in knows its file, which stays open. */
+static bool take_out_in_place(struct sets *sets, int fd, int copy)
+{
+    const int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (own < 0)
+        return false;
+    struct set *its = NULL;
+    for (int i = 0; i < sets->count; i++)
+        if (sets->at[i].copy == fd)
+            its = &sets->at[i];
+    if (its)
+        its->copy = own;
+    const bool done = dup3(copy, fd, O_CLOEXEC) == fd;
+    if (done)
+        take_out_at(sets, fd);
+    if (its)
+        its->copy = fd;
+    const bool back = dup3(own, fd, O_CLOEXEC) == fd;
+    close(own);
+    return done && back;
+}
+
+bool epolls_take_out(pid_t pid, int fd, int copy)
+{
+    struct sets *sets = get(pid);
+    if (!know(sets))
+        return false;
+    if (sets->count == 0)
+        return true;
+    if (copy == fd) {
+        take_out_at(sets, fd);
+        return true;
+    }
+    const int number = fcntl(copy, F_DUPFD_CLOEXEC, fd);
+    if (number == fd)
+        take_out_at(sets, fd);
+    if (number >= 0)
+        close(number);
+    return number == fd || take_out_in_place(sets, fd, copy);
+}
