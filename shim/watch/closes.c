@@ -17,6 +17,7 @@
 #include "proc.h"
 #include "report/record.h"
 #include "report/sink.h"
+#include "sockets.h"
 #include "turns.h"
 
 #include <limits.h>
@@ -128,6 +129,12 @@ static bool defer(const struct call *call, int fd, ino_t inode, const struct end
     return true;
 }
 
+static bool leaves_sets(const struct call *call, int number, int fd, ino_t inode)
+{
+    const struct process *process = (struct process *)task_find(call->pid);
+    return process && epolls_take_out(call->pid, number, fd, inode, process->has_copies);
+}
+
 /* Nothing else holds it, and so it ends now. True if the copy is kept. */
 static bool end(const struct call *call, int number, int fd, ino_t inode, const struct endings *endings)
 {
@@ -135,7 +142,7 @@ static bool end(const struct call *call, int number, int fd, ino_t inode, const 
     enum ending ending = ending_for(fd, endings, event);
     const bool waits = is_to_wait(fd, endings, ending);
     const bool outlives = waits || ending == ENDING_LINGER || ending == ENDING_FLUSH_RST;
-    const bool may_outlive = outlives && epolls_take_out(call->pid, number, fd);
+    const bool may_outlive = outlives && leaves_sets(call, number, fd, inode);
     if (waits && may_outlive && defer(call, fd, inode, endings, event))
         return true;
     if (ending == ENDING_LINGER && !may_outlive)
@@ -222,8 +229,8 @@ static void see_one(struct call *call)
     if (inode) {
         judge(call, (int)call->first, inode);
         copies_close();
-    } else {
-        epolls_close(call->pid, call->first, call->first);
+    } else if (peek_has_set(call->tid, call->pid, (int)call->first)) {
+        epolls_close(call->pid, process->has_forked);
     }
     notices_answer(call->notice);
 }
@@ -231,15 +238,17 @@ static void see_one(struct call *call)
 /* What stands at FD gets a second descriptor. */
 static void note_copy(struct process *process, pid_t tid, int fd)
 {
-    if (peek_socket(tid, process->first.tid, fd))
+    if (peek_socket(tid, process->first.tid, fd)) {
+        process->has_copies = true;
         task_may_share(process);
+    }
 }
 
 static void see_range(struct call *call, unsigned flags, const struct process *process)
 {
     const bool closes = !(flags & CLOSE_RANGE_CLOEXEC) && call->first <= call->last;
     if (closes)
-        epolls_close(call->pid, call->first, call->last);
+        epolls_close(call->pid, process->has_forked);
     /* With a table of its own the other threads still have all of it. */
     const bool is_alone = !(flags & CLOSE_RANGE_UNSHARE) || process->alive == 1;
     if (!closes || !is_alone || !turns_begin(work, call, sizeof *call))
@@ -295,6 +304,17 @@ void closes_see(struct seccomp_notif *notice)
         break;
     }
     notices_answer(notice);
+}
+
+bool closes_have_sockets(pid_t pid)
+{
+    struct sockets sockets;
+    if (!notices_are_on())
+        return true;
+    const bool is_known = sockets_of(&sockets, pid, 0, UINT_MAX);
+    const bool has_any = sockets.count > 0;
+    free(sockets.at);
+    return has_any || !is_known;
 }
 
 bool closes_wait(void)

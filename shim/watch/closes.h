@@ -22,6 +22,9 @@
 /* A notification has come. It is answered now, or by work that takes turns. */
 void closes_see(struct seccomp_notif *notice);
 
+/* Has PID, which begins a program, any socket, as far as can be told? Rests. */
+bool closes_have_sockets(pid_t pid);
+
 /* Is any close deferred? */
 bool closes_wait(void);
 

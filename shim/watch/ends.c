@@ -162,6 +162,7 @@ static void begin_program(void *data)
     const struct turn *turn = data;
     closes_are_believed(turn->tid);
     struct inodes *foreign = judge_exec(turn->tid);
+    const bool has_sockets = closes_have_sockets(turn->tid);
     struct task *task = find_still(turn);
     if (!task) {
         free(foreign);
@@ -182,10 +183,10 @@ static void begin_program(void *data)
         ptrace(PTRACE_DETACH, turn->tid, NULL, NULL);
     } else {
         task->turn = 0;
+        task_knows_nothing(process);
+        process->has_copies = has_sockets;
         process->judges_itself =
             !unloaded_note(turn->tid, tracee_architecture(turn->tid) == TRACEE_OTHER_CLASS);
-        process->has_unix = true;
-        task_may_share(process);
         tracee_go_on(turn->tid, task, turn->status, 0);
     }
 }

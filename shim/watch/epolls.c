@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PROCESSES = 16, SETS = 32, LINK_SIZE = 64 };
+enum { PROCESSES = 16, SETS = 32, PATH_SIZE = 64 };
 enum { SETTLED = 100 }; /* milliseconds: a call that was let go so long ago has made its set */
 
 /* A copy of a set, and the number that the program has for it. */
@@ -26,6 +26,7 @@ static struct sets {
     pid_t pid; /* 0 for none */
     int count;
     bool too_many;
+    bool has_lost;    /* sets that others may have */
     bool is_known;    /* the list is that of then */
     bool is_read;     /* just now, in turns with all else */
     uint32_t changed; /* raw_now() at the last call that may have made one */
@@ -55,13 +56,17 @@ static struct sets *find(pid_t pid)
 static struct sets *get(pid_t pid)
 {
     static unsigned next;
+    static bool was_full; /* then what is known of the first ones may be forgotten */
     struct sets *sets = find(pid);
     if (sets)
         return sets;
     sets = find(0);
-    if (!sets)
+    if (!sets) {
+        was_full = true;
         sets = &all[next++ % PROCESSES];
+    }
     drop(sets);
+    sets->has_lost = was_full;
     sets->pid = pid;
     sets->changed = raw_now();
     return sets;
@@ -75,14 +80,11 @@ void epolls_change(pid_t pid)
     sets->changed = raw_now();
 }
 
-void epolls_close(pid_t pid, unsigned first, unsigned last)
+void epolls_close(pid_t pid, bool loses)
 {
-    struct sets *sets = find(pid);
-    for (int i = 0; sets && i < sets->count; i++)
-        if ((unsigned)sets->at[i].number >= first && (unsigned)sets->at[i].number <= last) {
-            drop(sets);
-            return;
-        }
+    struct sets *sets = get(pid);
+    sets->has_lost |= loses;
+    drop(sets);
 }
 
 void epolls_forget(pid_t pid)
@@ -90,6 +92,7 @@ void epolls_forget(pid_t pid)
     struct sets *sets = find(pid);
     if (sets) {
         drop(sets);
+        sets->has_lost = false;
         sets->pid = 0;
     }
 }
@@ -97,10 +100,7 @@ void epolls_forget(pid_t pid)
 static void see(void *data, int directory, const char *name)
 {
     struct sets *sets = data;
-    char link[LINK_SIZE];
-    const ssize_t length = readlinkat(directory, name, link, sizeof link - 1);
-    link[length < 0 ? 0 : length] = '\0';
-    if (strcmp(link, "anon_inode:[eventpoll]") != 0)
+    if (!peek_is_set(directory, name))
         return;
     const int number = (int)strtol(name, NULL, 10);
     const int copy =
@@ -160,21 +160,50 @@ static bool take_out_in_place(struct sets *sets, int fd, int copy)
     return done && back;
 }
 
-bool epolls_take_out(pid_t pid, int fd, int copy)
+static void take_out(struct sets *sets, int fd, int copy, bool *done)
 {
-    struct sets *sets = get(pid);
-    if (!know(sets))
-        return false;
-    if (sets->count == 0)
-        return true;
-    if (copy == fd) {
-        take_out_at(sets, fd);
-        return true;
-    }
-    const int number = fcntl(copy, F_DUPFD_CLOEXEC, fd);
+    const int number = copy == fd ? fd : fcntl(copy, F_DUPFD_CLOEXEC, fd);
     if (number == fd)
         take_out_at(sets, fd);
-    if (number >= 0)
+    if (number >= 0 && number != copy)
         close(number);
-    return number == fd || take_out_in_place(sets, fd, copy);
+    *done = number == fd || take_out_in_place(sets, fd, copy);
+}
+
+/* "tfd: 7 events: 1 data: 7  pos:0 ino:1c2f sdev:8": a line for each that is in the set. */
+static bool has(const struct sets *sets, int set, ino_t inode)
+{
+    char path[PATH_SIZE];
+    char *line = NULL;
+    size_t room = 0;
+    bool found = false;
+    snprintf(path, sizeof path, PROC_ROOT "/%d/fdinfo/%d", sets->pid, set);
+    FILE *file = fopen(path, "re");
+    while (file && !found && getline(&line, &room, file) > 0) {
+        const char *text = strstr(line, " ino:");
+        found = text && strtoull(text + sizeof " ino:" - 1, NULL, 16) == inode;
+    }
+    if (file)
+        fclose(file);
+    free(line);
+    return found || !file;
+}
+
+static bool any_has(const struct sets *sets, ino_t inode)
+{
+    for (int i = 0; i < sets->count; i++)
+        if (has(sets, sets->at[i].number, inode))
+            return true;
+    return false;
+}
+
+bool epolls_take_out(pid_t pid, int fd, int copy, ino_t inode, bool has_copies)
+{
+    struct sets *sets = get(pid);
+    bool done = true;
+    if (sets->has_lost || !know(sets))
+        return false;
+    if (sets->count > 0)
+        take_out(sets, fd, copy, &done);
+    return done && !(has_copies && any_has(sets, inode));
 }

@@ -9,19 +9,22 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Process PID makes a set now, or may have others than before. */
+/* Process PID makes a set now. */
 void epolls_change(pid_t pid);
 
-/* PID closes FD: it may be one of the sets. */
-void epolls_close(pid_t pid, unsigned first, unsigned last);
+/*
+ * PID closes sets of its, or other descriptors. LOSES: another process may have such a set, and PID has it no more. What it has
+ * registered there cannot be taken out.
+ */
+void epolls_close(pid_t pid, bool loses);
 
-/* PID is gone. */
+/* PID is gone, or runs another program. */
 void epolls_forget(pid_t pid);
 
 /*
- * Takes COPY, which PID has at FD, out of all sets of PID: afterwards the copy may outlive the program's close. False if that
- * cannot be told.
+ * Takes COPY, a socket with INODE that PID has at FD, out of all sets of PID: afterwards the copy may outlive the program's close.
+ * HAS_COPIES: it may be there under other numbers, too. False if it may still be in one. May rest (turns.h) where the caller may.
  */
-bool epolls_take_out(pid_t pid, int fd, int copy);
+bool epolls_take_out(pid_t pid, int fd, int copy, ino_t inode, bool has_copies);
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { KEPT = 64, PATH_SIZE = 64, NAME_SIZE = 16 };
@@ -68,4 +69,19 @@ int peek_pidfd(pid_t tid, pid_t tgid)
 bool peek_is_open(pid_t tid, pid_t tgid, int fd)
 {
     return peek_socket(tid, tgid, fd) || !errno;
+}
+
+bool peek_is_set(int directory, const char *name)
+{
+    static const char set[] = "anon_inode:[eventpoll]";
+    char link[sizeof set];
+    const ssize_t length = readlinkat(directory, name, link, sizeof link);
+    return length == sizeof set - 1 && memcmp(link, set, sizeof set - 1) == 0;
+}
+
+bool peek_has_set(pid_t tid, pid_t tgid, int fd)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%d", fd);
+    return peek_is_set(place_of(tid, tgid)->directory, name);
 }

@@ -20,4 +20,8 @@ int peek_pidfd(pid_t tid, pid_t tgid);
 /* Has it anything at FD? */
 bool peek_is_open(pid_t tid, pid_t tgid, int fd);
 
+/* Is the link NAME in a DIRECTORY like /proc/PID/fd that of an epoll set? And: has a thread one at FD? */
+bool peek_is_set(int directory, const char *name);
+bool peek_has_set(pid_t tid, pid_t tgid, int fd);
+
 #endif

@@ -43,11 +43,12 @@ static bool is_first(const struct task *task)
     return task->tid == task->tgid;
 }
 
-/* Nothing is known of it yet. */
-static void begin(struct process *process)
+void task_knows_nothing(struct process *process)
 {
     process->judges_itself = true;
     process->has_unix = true;
+    process->has_copies = true;
+    process->has_forked = false;
     task_may_share(process);
 }
 
@@ -58,7 +59,7 @@ static struct task *make(pid_t tid, pid_t tgid)
         (*at)->tid = tid;
         (*at)->tgid = tgid;
         if (tid == tgid)
-            begin((struct process *)*at);
+            task_knows_nothing((struct process *)*at);
     }
     return *at;
 }
@@ -135,6 +136,8 @@ void task_forks(struct process *child, struct process *parent)
         return;
     child->judges_itself = parent->judges_itself;
     child->has_unix = parent->has_unix;
+    child->has_copies = parent->has_copies;
+    child->has_forked = parent->has_forked = true;
     task_may_share(child);
     task_may_share(parent);
     if (child->foreign || !parent->foreign)

@@ -45,6 +45,8 @@ struct process {
     bool may_share;        /* another descriptor, of it or of another process, may be of one of its sockets */
     bool has_unix;         /* it may have a Unix socket above 2, by which descriptors come and go */
     bool held_unix;        /* at the last look (holders.h) */
+    bool has_copies;       /* two of its descriptors may be of one socket, or have been */
+    bool has_forked;       /* others may have its epoll sets */
     bool shares_table;     /* another process has the very same descriptors (CLONE_FILES) */
     unsigned long changed; /* task_now() when it may have begun to share */
 };
@@ -72,6 +74,9 @@ void task_execs(struct process *process);
 
 /* CHILD was forked by PARENT: what is not the parent's own is not the child's. */
 void task_forks(struct process *child, struct process *parent);
+
+/* Of what a process whose closes are seen may share nothing is known: it is new, or has execed. */
+void task_knows_nothing(struct process *process);
 
 /* PROCESS, which may be NULL, may share what it has from now on. Counts, so that who looks notices. */
 void task_may_share(struct process *process);
