@@ -1,6 +1,7 @@
 #include "closes.h"
 
 #include "carry.h"
+#include "clock.h"
 #include "config.h"
 #include "connection/fate.h"
 #include "connection/socket.h"
@@ -11,7 +12,6 @@
 #include "judge/event.h"
 #include "keeper.h"
 #include "kept/kept.h"
-#include "kept/raw.h"
 #include "notices.h"
 #include "peek.h"
 #include "proc.h"
@@ -125,7 +125,7 @@ static bool defer(const struct call *call, int fd, ino_t inode, const struct end
                                                       .inode = inode,
                                                       .endings = endings,
                                                       .event = event,
-                                                      .due = raw_now() + config.defer_time};
+                                                      .due = clock_now() + config.defer_time};
     return true;
 }
 
@@ -133,6 +133,16 @@ static bool leaves_sets(const struct call *call, int number, int fd, ino_t inode
 {
     const struct process *process = (struct process *)task_find(call->pid);
     return process && epolls_take_out(call->pid, number, fd, inode, process->has_copies);
+}
+
+/* A linger of the program's own would make the close of the copy wait, too. */
+static bool linger(int fd)
+{
+    if (config.linger.milliseconds == 0 || config.linger.bytes == 0)
+        return carry_out(fd, ENDING_FIN, false);
+    if (socket_linger(fd).l_onoff)
+        kept_linger_off(fd);
+    return keeper_discard_later(fd) || carry_out(fd, ENDING_FIN, false);
 }
 
 /* Nothing else holds it, and so it ends now. True if the copy is kept. */
@@ -152,7 +162,11 @@ static bool end(const struct call *call, int number, int fd, ino_t inode, const 
     record(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
     if (ending == ENDING_FLUSH_RST)
         kept_silence(fd);
-    return ending != ENDING_KEEP && carry_out(fd, ending, ending == ENDING_LINGER);
+    if (ending == ENDING_LINGER)
+        return linger(fd);
+    if (ending != ENDING_KEEP)
+        return carry_out(fd, ending, false);
+    return false;
 }
 
 static const struct endings *nothing_to_do(const struct endings *endings)
@@ -324,7 +338,7 @@ bool closes_wait(void)
 
 int closes_until_due(void)
 {
-    const int32_t left = (int32_t)(deferred.at[0].due - raw_now());
+    const int32_t left = (int32_t)(deferred.at[0].due - clock_now());
     return left > 0 ? left : 0;
 }
 
@@ -354,7 +368,7 @@ static struct deferred take_out(size_t i)
 void closes_look(void)
 {
     enum { AT_ONCE = 64 };
-    const uint32_t now = raw_now();
+    const uint32_t now = clock_now();
     int done = 0;
     while (deferred.count > 0 && done < AT_ONCE && (int32_t)(now - deferred.at[0].due) >= 0) {
         const struct deferred it = take_out(0);

@@ -1,6 +1,6 @@
 #include "epolls.h"
 
-#include "kept/raw.h"
+#include "clock.h"
 #include "peek.h"
 #include "proc.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,7 +30,7 @@ static struct sets {
     bool has_lost;    /* sets that others may have */
     bool is_known;    /* the list is that of then */
     bool is_read;     /* just now, in turns with all else */
-    uint32_t changed; /* raw_now() at the last call that may have made one */
+    uint32_t changed; /* clock_now() at the last call that may have made one */
     unsigned version; /* of the list */
     struct set at[SETS];
 } all[PROCESSES];
@@ -68,7 +69,7 @@ static struct sets *get(pid_t pid)
     drop(sets);
     sets->has_lost = was_full;
     sets->pid = pid;
-    sets->changed = raw_now();
+    sets->changed = clock_now();
     return sets;
 }
 
@@ -77,7 +78,7 @@ void epolls_change(pid_t pid)
     struct sets *sets = get(pid);
     sets->is_known = false;
     sets->version++;
-    sets->changed = raw_now();
+    sets->changed = clock_now();
 }
 
 void epolls_close(pid_t pid, bool loses)
@@ -119,7 +120,7 @@ static bool know(struct sets *sets)
 {
     if (sets->is_known || sets->is_read)
         return !sets->too_many && !sets->is_read;
-    const uint32_t now = raw_now();
+    const uint32_t now = clock_now();
     drop(sets);
     const unsigned version = sets->version;
     sets->is_read = true;
@@ -160,14 +161,51 @@ static bool take_out_in_place(struct sets *sets, int fd, int copy)
     return done && back;
 }
 
-static void take_out(struct sets *sets, int fd, int copy, bool *done)
+/*
+ * The lowest numbers are kept free of what is ours by placeholders, so that COPY can stand for a moment at most numbers that
+ * programs use, with three calls.
+ */
+enum { RESERVED = 1024, SHARE = 4 };
+
+static struct {
+    int nothing; /* what stands there; 0 before the first need */
+    bool has[RESERVED];
+} reserved;
+
+void epolls_begin(void)
+{
+    struct rlimit limit = {.rlim_cur = 0};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    const int end = limit.rlim_cur / SHARE < RESERVED ? (int)(limit.rlim_cur / SHARE) : RESERVED;
+    reserved.nothing = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, end);
+    int fd = fcntl(reserved.nothing, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    for (; fd >= 0 && fd < end; fd = fcntl(reserved.nothing, F_DUPFD_CLOEXEC, fd + 1))
+        reserved.has[fd] = true;
+    if (fd >= 0)
+        close(fd);
+}
+
+/* COPY may stand there itself. */
+static bool take_out_at_free(const struct sets *sets, int fd, int copy)
 {
     const int number = copy == fd ? fd : fcntl(copy, F_DUPFD_CLOEXEC, fd);
     if (number == fd)
         take_out_at(sets, fd);
     if (number >= 0 && number != copy)
         close(number);
-    *done = number == fd || take_out_in_place(sets, fd, copy);
+    return number == fd;
+}
+
+static bool take_out(struct sets *sets, int fd, int copy)
+{
+    if (fd < RESERVED && reserved.has[fd]) {
+        dup3(copy, fd, O_CLOEXEC);
+        take_out_at(sets, fd);
+        return dup3(reserved.nothing, fd, O_CLOEXEC) == fd;
+    }
+    return take_out_at_free(sets, fd, copy) || take_out_in_place(sets, fd, copy);
 }
 
 /* "tfd: 7 events: 1 data: 7  pos:0 ino:1c2f sdev:8": a line for each that is in the set. */
@@ -200,10 +238,7 @@ static bool any_has(const struct sets *sets, ino_t inode)
 bool epolls_take_out(pid_t pid, int fd, int copy, ino_t inode, bool has_copies)
 {
     struct sets *sets = get(pid);
-    bool done = true;
     if (sets->has_lost || !know(sets))
         return false;
-    if (sets->count > 0)
-        take_out(sets, fd, copy, &done);
-    return done && !(has_copies && any_has(sets, inode));
+    return (sets->count == 0 || take_out(sets, fd, copy)) && !(has_copies && any_has(sets, inode));
 }

@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+/* Before all else. Takes descriptors, so what is open by then is few. */
+void epolls_begin(void);
+
 /* Process PID makes a set now. */
 void epolls_change(pid_t pid);
 

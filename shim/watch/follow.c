@@ -167,7 +167,7 @@ static bool see_to_others(bool rests)
     } else if (any[1].revents) {
         notices_end();
     }
-    keeper_look();
+    keeper_look(any[2].revents);
     if (closes_wait())
         closes_look();
     if (any[0].revents)

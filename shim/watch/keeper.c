@@ -1,8 +1,9 @@
 #include "keeper.h"
 
+#include "clock.h"
+#include "config.h"
 #include "copies.h"
 #include "kept/kept.h"
-#include "kept/raw.h"
 #include "report/record.h"
 
 #include <errno.h>
@@ -13,9 +14,13 @@
 #include <unistd.h>
 
 enum { TAKEN = 64, SLICE = 256, LEAST_ROOM = 256 };
+enum {
+    SOON = 10
+}; /* milliseconds: most peers end what has ended within that, and need no place in the set */
 
 struct place {
     bool used;
+    bool attended; /* in the set */
     struct kept kept;
 };
 
@@ -53,11 +58,12 @@ static bool make_room(int fd)
     return true;
 }
 
-static bool attends(int fd, const struct kept *kept)
+static bool attends(int fd, struct place *place)
 {
-    struct epoll_event event = {.events = kept_events(kept), .data.fd = fd};
-    return epoll_ctl(all.set, EPOLL_CTL_MOD, fd, &event) == 0 ||
-           epoll_ctl(all.set, EPOLL_CTL_ADD, fd, &event) == 0;
+    struct epoll_event event = {.events = kept_events(&place->kept), .data.fd = fd};
+    place->attended = epoll_ctl(all.set, place->attended ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0 ||
+                      place->attended;
+    return place->attended;
 }
 
 static bool has_place(int fd)
@@ -72,15 +78,21 @@ static void note_due(uint32_t due)
 }
 
 /* It is ours from now on: a duplicate would take a second number for each of thousands. */
-static bool put(int fd)
+static void put(int fd)
 {
-    if (!attends(fd, &all.at[fd].kept))
-        return false;
     copies_leave(fd);
     all.at[fd].used = true;
     if (all.count++ == 0)
-        all.due = raw_now() + KEPT_TICK;
+        all.due = clock_now() + KEPT_TICK;
     note_due(all.at[fd].kept.due);
+}
+
+static bool put_into_set(int fd)
+{
+    all.at[fd].attended = false;
+    if (!attends(fd, &all.at[fd]))
+        return false;
+    put(fd);
     return true;
 }
 
@@ -91,7 +103,21 @@ bool keeper_discard(int fd)
     kept_linger_off(fd);
     kept_make_ours(fd);
     kept_discard(&all.at[fd].kept);
-    return put(fd) && shutdown(fd, SHUT_WR) == 0;
+    return put_into_set(fd) && shutdown(fd, SHUT_WR) == 0;
+}
+
+bool keeper_discard_later(int fd)
+{
+    if (!has_place(fd))
+        return false;
+    kept_silence(fd);
+    kept_discard(&all.at[fd].kept);
+    all.at[fd].attended = false;
+    all.at[fd].kept.due =
+        clock_now() + (SOON < config.linger.milliseconds ? SOON : config.linger.milliseconds);
+    put(fd);
+    shutdown(fd, SHUT_WR);
+    return true;
 }
 
 bool keeper_flush(int fd)
@@ -100,7 +126,25 @@ bool keeper_flush(int fd)
         return false;
     kept_flush(&all.at[fd].kept, true);
     kept_arm_delivered(fd);
-    return put(fd);
+    return put_into_set(fd);
+}
+
+static void end(int fd, enum kept_outcome outcome)
+{
+    if (outcome == KEPT_LIMIT)
+        atomic_fetch_add(&record_limits, 1);
+    kept_prepare_close(fd, &all.at[fd].kept, outcome);
+    all.at[fd].used = false;
+    all.count--;
+    close(fd);
+}
+
+/* The first look at one that has not ended soon. */
+static bool begin_to_attend(int fd, struct place *place)
+{
+    kept_make_ours(fd);
+    place->kept.due = place->kept.ends;
+    return attends(fd, place);
 }
 
 static void look_at(int fd)
@@ -108,18 +152,17 @@ static void look_at(int fd)
     struct place *place = &all.at[fd];
     const bool was_deaf = place->kept.deaf;
     const enum kept_outcome outcome = kept_look(fd, &place->kept);
-    if (outcome == KEPT_WAITS) {
-        if (place->kept.deaf != was_deaf)
-            attends(fd, &place->kept);
-        note_due(place->kept.due);
+    if (outcome != KEPT_WAITS) {
+        end(fd, outcome);
         return;
     }
-    if (outcome == KEPT_LIMIT)
-        atomic_fetch_add(&record_limits, 1);
-    kept_prepare_close(fd, &place->kept, outcome);
-    place->used = false;
-    all.count--;
-    close(fd);
+    if (!place->attended && !begin_to_attend(fd, place)) {
+        end(fd, KEPT_LIMIT);
+        return;
+    }
+    if (place->kept.deaf != was_deaf)
+        attends(fd, place);
+    note_due(place->kept.due);
 }
 
 static void attend(int fd, uint32_t events)
@@ -169,20 +212,20 @@ int keeper_set(void)
 
 int keeper_until_due(void)
 {
-    const int32_t left = (int32_t)(all.due - raw_now());
+    const int32_t left = (int32_t)(all.due - clock_now());
     return left > KEPT_TICK ? KEPT_TICK : left > 0 ? left : 0;
 }
 
-void keeper_look(void)
+void keeper_look(bool heard)
 {
     struct epoll_event events[TAKEN];
     if (all.count == 0)
         return;
-    const int count = epoll_wait(all.set, events, TAKEN, 0);
+    const int count = heard ? epoll_wait(all.set, events, TAKEN, 0) : 0;
     for (int i = 0; i < count; i++)
         if (all.at[events[i].data.fd].used)
             attend(events[i].data.fd, events[i].events);
-    const uint32_t now = raw_now();
+    const uint32_t now = clock_now();
     if (all.count > 0 && (int32_t)(now - all.due) >= 0)
         look_at_some(now);
 }

@@ -13,6 +13,12 @@
  */
 bool keeper_discard(int fd);
 
+/*
+ * The same for one without a linger of its own whose program lives on, with fewer calls: what arrives is discarded some
+ * milliseconds later. It is in no epoll set.
+ */
+bool keeper_discard_later(int fd);
+
 /* The same for one that is to be aborted when all is delivered. Its linger is off. */
 bool keeper_flush(int fd);
 
@@ -24,7 +30,7 @@ int keeper_set(void);
 /* Milliseconds until one may be due; KEPT_TICK at most. */
 int keeper_until_due(void);
 
-/* Looks at what has happened and at what is due. */
-void keeper_look(void);
+/* Looks at what is due and, if the set is readable (HEARD), at what has happened. */
+void keeper_look(bool heard);
 
 #endif

@@ -1,6 +1,7 @@
 #include "sidecar.h"
 
 #include "config.h"
+#include "epolls.h"
 #include "follow.h"
 #include "notices.h"
 #include "proc.h"
@@ -87,6 +88,8 @@ static void take_listener(pid_t program)
     const bool begun = listener >= 0 && notices_begin(listener);
     if (pidfd >= 0)
         close(pidfd);
+    if (begun)
+        epolls_begin();
     if (write(CHANNEL, &begun, sizeof begun) != sizeof begun)
         return;
 }
