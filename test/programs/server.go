@@ -5,7 +5,10 @@
 //	read        reads what the peer sends until it ends, and says "read N bytes"
 //	idle        closes it when nothing came for 100 ms, as http.Server does
 //	panic       in main; goroutine: in another goroutine; map: fatal error for concurrent writes to a map
-//	exit:N      os.Exit
+//	exit:N      os.Exit; fatal: log.Fatal
+//	defer       what follows is a function with a deferred connection.Close()
+//	later:N     what follows is a function with a deferred close and os.Exit
+//	handler     instead of that: an http.Server, whose handler panics; goes on for one request
 //	notify:N    waits for SIGTERM, then os.Exit
 //	churn       keeps threads starting and ending
 //	garbage     keeps the collector busy
@@ -17,7 +20,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"log"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"runtime"
@@ -105,7 +110,45 @@ func main() {
 	listener, err = net.Listen("tcp", "127.0.0.1:0")
 	must(err)
 	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
-	for _, operation := range os.Args[1:] {
+	perform(os.Args[1:])
+}
+
+func deferred(operations []string) {
+	defer connection.Close()
+	perform(operations)
+}
+
+func later(status int, operations []string) {
+	defer func() {
+		connection.Close()
+		os.Exit(status)
+	}()
+	perform(operations)
+}
+
+// The server of the library recovers what a handler panics with, and closes the connection.
+func handler() {
+	done := make(chan bool)
+	log.SetOutput(io.Discard)
+	server := http.Server{
+		Handler:   http.HandlerFunc(func(writer http.ResponseWriter, _ *http.Request) {
+			io.WriteString(writer, "Hello.")
+			writer.(http.Flusher).Flush()
+			panic("in a handler")
+		}),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(done)
+			}
+		},
+	}
+	go server.Serve(listener)
+	<-done
+}
+
+func perform(operations []string) {
+	for i, operation := range operations {
+		rest := operations[i+1:]
 		name, argument, _ := strings.Cut(operation, ":")
 		status, _ := strconv.Atoi(argument)
 		switch name {
@@ -126,6 +169,16 @@ func main() {
 			writeMap()
 		case "exit":
 			os.Exit(status)
+		case "fatal":
+			log.Fatal("fatal")
+		case "defer":
+			deferred(rest)
+			return
+		case "later":
+			later(status, rest)
+			return
+		case "handler":
+			handler()
 		case "notify":
 			notify(status)
 		case "churn":

@@ -5,10 +5,10 @@
 load ../helpers
 load ../watch
 
-# watch_go LINKING OPERATION...: LINKING is 0 for static, 1 for cgo. Sets $port.
+# watch_go LINKING OPERATION...: LINKING is 0 for static, 1 for cgo. The policy is that of $policy. Sets $port.
 watch_go() {
     [[ -x $PROGRAMS/server-go-$1 ]] || requires /usr/bin/go
-    watched go -- "$PROGRAMS/server-go-$1" "${@:2}"
+    watched go -p "${policy:-abort-on-crash}" -- "$PROGRAMS/server-go-$1" "${@:2}"
     find_port go
 }
 
@@ -88,4 +88,46 @@ ROWS
         peer_saw rst 6
         stop_all
     done
+}
+
+@test "under defer-close what a failing Go program closes is an RST, and what a good one closes a FIN" {
+    local rows=0 operations ending status policy='abort-on-crash, defer-close'
+    export TRUEFIN_DEFER_TIME=1min
+    while IFS='|' read -r operations ending status; do
+        # shellcheck disable=SC2086  # words
+        watch_go 0 accept $operations
+        peer_sees "$ending" 6
+        # shellcheck disable=SC2086  # words
+        ended go $status
+        rows=$((rows + 1))
+    done <<'ROWS'
+defer panic|rst|exit 2
+defer goroutine|rst|exit 2
+defer fatal|rst|exit 1
+later:1|rst|exit 1
+later:1 panic|rst|exit 1
+churn garbage defer panic|rst|exit 2
+close exit:3|rst|exit 3
+later:0|fin|exit 0
+defer|fin|exit 0
+ROWS
+    assert_equal "$rows" 9
+}
+
+@test "http.Server recovers the panic of a handler: that is a close, a FIN, with defer-close too" {
+    local policy='abort-on-crash, defer-close'
+    watch_go 0 handler wait
+    connect_peer --send $'GET / HTTP/1.0\r\n\r\n'
+    said go ready
+    wait_until test -s peer.out
+    run -0 grep -x 'fin after [0-9]* bytes' peer.out
+}
+
+@test "a Go program under GC and preemption that closes connections: every one as the policy says" {
+    local i policy=close=rst
+    watch_go 0 churn garbage accept close accept close accept close accept close accept close wait
+    for i in 1 2 3 4 5; do
+        peer=$i peer_sees rst 6
+    done
+    said go ready
 }
