@@ -4,7 +4,6 @@
 #include "proc.h"
 #include "process/links.h"
 #include "sockets.h"
-#include "task.h"
 #include "turns.h"
 
 #include <fcntl.h>
@@ -224,6 +223,12 @@ static bool is_foreign(const struct process *process, ino_t inode)
 static bool same_table(pid_t one, pid_t other)
 {
     return syscall(SYS_kcmp, one, other, KCMP_FILES, 0, 0) == 0;
+}
+
+void holders_see_birth(struct process *child, struct process *parent)
+{
+    if (child != parent && notices_are_on() && same_table(child->first.tid, parent->first.tid))
+        child->shares_table = parent->shares_table = true;
 }
 
 static struct process *process_of(pid_t pid)

@@ -5,6 +5,8 @@
 #ifndef TRUEFIN_WATCH_HOLDERS_H
 #define TRUEFIN_WATCH_HOLDERS_H
 
+#include "task.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -23,6 +25,9 @@ bool holders_have(ino_t inode, pid_t but);
  * all processes whether they may share sockets (task.h). Rests (turns.h), so the work must be one.
  */
 bool holders_have_other(ino_t inode, pid_t pid, int fd);
+
+/* CHILD is born: does it have the very descriptors of its PARENT (CLONE_FILES)? One call, where closes are seen. */
+void holders_see_birth(struct process *child, struct process *parent);
 
 /* Is there a watched process that cannot be looked at, or no memory? Then nothing can be told of any socket. */
 bool holders_are_hidden(void);

@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "ends.h"
+#include "holders.h"
 #include "judge.h"
 #include "proc.h"
 #include "restart.h"
@@ -101,6 +102,7 @@ static void born(const struct task *parent, pid_t tid)
         return;
     struct process *process = task_process(child);
     task_forks(process, task_process(parent));
+    holders_see_birth(process, task_process(parent));
     if (process != task_process(parent) && !process->given)
         process->given = judge_birth(tid);
 }

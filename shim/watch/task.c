@@ -49,6 +49,7 @@ void task_knows_nothing(struct process *process)
     process->has_unix = true;
     process->has_copies = true;
     process->has_forked = false;
+    process->shares_table = false;
     task_may_share(process);
 }
 

@@ -31,6 +31,21 @@ looped() {
     rows=$((rows + 1))
 }
 
+# shares POLICY WAY: a static program whose connection goes from one process to another. Sets $port.
+shares() {
+    watched sharing -p "$1" -- "$PROGRAMS/sharing" "$2"
+    find_port sharing
+    connect_peer
+}
+
+# all_die: the program's processes are killed.
+all_die() {
+    local pid
+    pid=$(pid_of sharing)
+    # shellcheck disable=SC2046  # words
+    kill -KILL "$pid" $(cat "/proc/$pid/task/$pid/children")
+}
+
 @test "each way to close a connection is a close, in a process that goes on" {
     local rows=0 way
     while read -r way; do
@@ -97,4 +112,43 @@ looped() {
     static_ends "$policy" fin 6 accept write:Hello. close exec:/bin/true
     TRUEFIN_DEFER_TIME=20ms static_ends "$policy" fin 6 accept write:Hello. close pause
     assert_equal "$rows" 8
+}
+
+@test "a connection that was sent to another process is that one's to close" {
+    shares close=rst message
+    said sharing closed
+    peer_saw rst 6
+}
+
+@test "a connection that is on its way to another process is left alone" {
+    shares close=rst,crash=keep flight
+    said sharing closed
+    all_die
+    peer_saw fin 0
+}
+
+@test "two processes with one table of descriptors: the one number is the last, a second one is not" {
+    shares close=rst table
+    peer_saw rst 6
+    stop_all
+    shares close=rst,crash=keep twin
+    said sharing closed
+    all_die
+    peer_saw fin 6
+}
+
+@test "programs of 32 bits, and calls by the numbers of x32" {
+    [[ -x $PROGRAMS/close32 ]] || skip 'for x86-64'
+    listen_peer
+    watched close32 -p close=rst -- "$PROGRAMS/close32" "$port"
+    peer_saw rst 6
+    stop_all
+    shares close=rst x32
+    wait_until grep -Exq 'none|closed' sharing.out
+    grep -qx none sharing.out || peer_saw rst 6
+}
+
+@test "an exec that closes a connection goes unseen: the kernel ends it" {
+    shares close=rst exec
+    peer_saw fin 6
 }
