@@ -2,6 +2,7 @@
 
 #include "closes.h"
 #include "ends.h"
+#include "epolls.h"
 #include "holders.h"
 #include "keeper.h"
 #include "notices.h"
@@ -158,7 +159,8 @@ static bool see_to_others(bool rests)
     struct signalfd_siginfo info;
     struct pollfd any[] = {{.fd = signals_fd(), .events = POLLIN},
                            {.fd = notices_fd(), .events = POLLIN},
-                           {.fd = keeper_set(), .events = POLLIN}};
+                           {.fd = keeper_set(), .events = POLLIN},
+                           {.fd = notices_channel(), .events = POLLIN}};
     const int count = poll(any, sizeof any / sizeof *any, rests ? milliseconds_left() : 0);
     if (any[1].revents & POLLIN) {
         struct seccomp_notif *notice = notices_take();
@@ -167,6 +169,8 @@ static bool see_to_others(bool rests)
     } else if (any[1].revents) {
         notices_end();
     }
+    if (any[3].revents && notices_begin())
+        epolls_begin();
     keeper_look(any[2].revents);
     if (closes_wait())
         closes_look();
@@ -183,7 +187,7 @@ void follow_all(void)
     for (;;) {
         const bool works = turns_are_due();
         const bool waits = keeper_has_any() || closes_wait();
-        const bool has_others = works || waits || notices_are_on();
+        const bool has_others = works || waits || notices_are_on() || notices_channel() >= 0;
         const enum looked looked = may_hear ? look(&info, has_others ? WNOHANG : 0) : NOTHING;
         if (looked == HEARD)
             hear_all(&info);

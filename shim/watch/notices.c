@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -18,9 +19,22 @@ static struct {
     int listener; /* 0 for none */
     struct seccomp_notif *slots;
     unsigned busy;
+    int channel; /* 0 for none */
+    pid_t program;
 } all;
 
-bool notices_begin(int listener)
+void notices_await(int channel, pid_t program)
+{
+    all.channel = channel;
+    all.program = program;
+}
+
+int notices_channel(void)
+{
+    return all.channel > 0 ? all.channel : -1;
+}
+
+static bool start(int listener)
 {
     struct seccomp_notif *slots =
         mmap(NULL, SLOTS * sizeof *slots, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -33,6 +47,28 @@ bool notices_begin(int listener)
     all.listener = listener;
     all.slots = slots;
     return true;
+}
+
+static bool take_listener(int number)
+{
+    const int pidfd = (int)syscall(SYS_pidfd_open, all.program, 0);
+    const int listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+    if (pidfd >= 0)
+        close(pidfd);
+    return listener >= 0 && start(listener);
+}
+
+bool notices_begin(void)
+{
+    int number = -1;
+    bool begun = false;
+    if (read(all.channel, &number, sizeof number) == sizeof number) {
+        begun = take_listener(number);
+        begun = write(all.channel, &begun, sizeof begun) == sizeof begun && begun;
+    }
+    close(all.channel);
+    all.channel = 0;
+    return begun;
 }
 
 bool notices_are_on(void)

@@ -10,12 +10,19 @@
 
 #include <linux/seccomp.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 /*
- * LISTENER, which is this process's own from now on. Starts the guardian. False if that cannot be: then the filter must not
- * meet the program.
+ * Through CHANNEL, a socket, PROGRAM is going to tell at which number it has the listener, if it makes one, and wait for the answer:
+ * a bool. The caller goes on meanwhile to hear of what PROGRAM does, or PROGRAM could not even end.
  */
-bool notices_begin(int listener);
+void notices_await(int channel, pid_t program);
+
+/* CHANNEL, for poll(2); -1 if that is over. */
+int notices_channel(void);
+
+/* CHANNEL is readable. Takes the listener, and starts the guardian. True if there are notifications from now on. */
+bool notices_begin(void);
 
 /* The listener, for poll(2); -1 if there is none, or no slot is free. */
 int notices_fd(void);

@@ -1,7 +1,6 @@
 #include "sidecar.h"
 
 #include "config.h"
-#include "epolls.h"
 #include "follow.h"
 #include "notices.h"
 #include "proc.h"
@@ -77,23 +76,6 @@ static const char *lacks_getfd(void)
                            : CONTAINED("pidfd_getfd(2) is not permitted here");
 }
 
-/* The program's process has the listener at the number that it tells; it waits for the answer, and then execs. */
-static void take_listener(pid_t program)
-{
-    int number = -1;
-    if (read(CHANNEL, &number, sizeof number) != sizeof number)
-        return;
-    const int pidfd = (int)syscall(SYS_pidfd_open, program, 0);
-    const int listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-    const bool begun = listener >= 0 && notices_begin(listener);
-    if (pidfd >= 0)
-        close(pidfd);
-    if (begun)
-        epolls_begin();
-    if (write(CHANNEL, &begun, sizeof begun) != sizeof begun)
-        return;
-}
-
 static void serve(pid_t program, int channel, char **argv)
 {
     struct report report = {.pid = getpid(), .why = lacks_getfd()};
@@ -102,13 +84,10 @@ static void serve(pid_t program, int channel, char **argv)
     leave(channel);
     if (!report.why && !tracee_seize(program))
         report.error = errno;
-    const bool begins =
-        write(CHANNEL, &report, sizeof report) == sizeof report && !report.error && !report.why;
-    if (begins)
-        take_listener(program);
-    close(CHANNEL);
-    if (begins)
+    if (write(CHANNEL, &report, sizeof report) == sizeof report && !report.error && !report.why) {
+        notices_await(CHANNEL, program);
         follow_all();
+    }
     _exit(EXIT_SUCCESS);
 }
 

@@ -108,7 +108,7 @@ static void say(const void *data)
     char note[NOTE_SIZE];
     struct text text = text_begin(note, sizeof note);
     text_put(&text, why_note(absent->why));
-    text_put(&text, notices_are_on() ? "; it is watched from outside" : "; its closes are not seen");
+    text_put(&text, notices_are_on() ? "; its closes are seen from outside" : "; its closes are not seen");
     text_end(&text);
     record_command(note, absent->command);
 }

@@ -102,7 +102,8 @@ static int install(void)
         fprintf(
             stderr,
             "truefin: %s: to see closes takes CAP_SYS_ADMIN, or no_new_privs, against --keep-privileges%s\n",
-            options.command[0], options.optional ? ": only deaths are seen" : "");
+            options.command[0],
+            options.optional ? ": only deaths are seen" : " (--force: only deaths are seen)");
         if (!options.optional)
             exit(EXIT_FAILED);
         errno = 0;
