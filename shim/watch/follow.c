@@ -127,17 +127,25 @@ static void hear_all(siginfo_t *info)
     catch_up();
 }
 
-/* SIGCHLD, which is blocked, for poll(2). */
+/* SIGCHLD, which is blocked, for poll(2). Not there while only children are waited for. */
+static int signals = -1;
+
 static int signals_fd(void)
 {
-    static int fd = -1;
     sigset_t children;
-    if (fd < 0) {
+    if (signals < 0) {
         sigemptyset(&children);
         sigaddset(&children, SIGCHLD);
-        fd = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
+        signals = signalfd(-1, &children, SFD_NONBLOCK | SFD_CLOEXEC);
     }
-    return fd;
+    return signals;
+}
+
+static void close_signals(void)
+{
+    if (signals >= 0)
+        close(signals);
+    signals = -1;
 }
 
 /* Where nothing is said of an end: of a thread whose process wants no signal for it, say. */
@@ -188,6 +196,8 @@ void follow_all(void)
         const bool works = turns_are_due();
         const bool waits = keeper_has_any() || closes_wait();
         const bool has_others = works || waits || notices_are_on() || notices_channel() >= 0;
+        if (!has_others)
+            close_signals();
         const enum looked looked = may_hear ? look(&info, has_others ? WNOHANG : 0) : NOTHING;
         if (looked == HEARD)
             hear_all(&info);
