@@ -12,11 +12,11 @@
 #include "judge/event.h"
 #include "keeper.h"
 #include "kept/kept.h"
+#include "marker.h"
 #include "notices.h"
 #include "peek.h"
 #include "proc.h"
 #include "report/record.h"
-#include "report/sink.h"
 #include "sockets.h"
 #include "turns.h"
 
@@ -58,22 +58,24 @@ struct ended {
     enum event event;
     enum ending ending;
     struct fate fate;
+    bool known; /* the fate */
 };
 
 static void say(const void *data)
 {
     const struct ended *ended = data;
-    record_ending(ended->fd, ended->event, ended->ending, &ended->fate);
+    record_ending(ended->fd, ended->event, ended->ending, ended->known ? &ended->fate : NULL);
 }
 
 static void record(pid_t pid, int pidfd, int fd, enum event event, enum ending ending)
 {
-    if ((ending == ENDING_KEEP && !config.log_all) || !sink_is_open())
+    struct ended ended = {.fd = fd, .event = event, .ending = ending, .known = config.log_all};
+    if ((ending == ENDING_KEEP && !config.log_all) || !record_wanted())
         return;
-    const struct linger linger = socket_linger(fd);
-    const struct known known = {.aborts = linger.l_onoff && linger.l_linger == 0};
-    const struct ended ended = {
-        .fd = fd, .event = event, .ending = ending, .fate = fate_of(fd, known)};
+    if (ended.known) {
+        const struct linger linger = socket_linger(fd);
+        ended.fate = fate_of(fd, (struct known){.aborts = linger.l_onoff && linger.l_linger == 0});
+    }
     carry_record(pid, pidfd, say, &ended);
 }
 
@@ -87,7 +89,7 @@ static enum event event_of(int fd, const struct endings *endings)
 static enum ending ending_for(int fd, const struct endings *endings, enum event event)
 {
     const enum ending ending = (enum ending)endings->of[event];
-    return ending_aborts(ending) && socket_fin_sent(fd) ? ENDING_KEEP : ending;
+    return marker_is_off() || (ending_aborts(ending) && socket_fin_sent(fd)) ? ENDING_KEEP : ending;
 }
 
 /* Can the end of the process abort it? */
@@ -150,6 +152,10 @@ static bool end(const struct call *call, int number, int fd, ino_t inode, const 
 {
     const enum event event = event_of(fd, endings);
     enum ending ending = ending_for(fd, endings, event);
+    if (config.observes) {
+        record(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
+        return false;
+    }
     const bool waits = is_to_wait(fd, endings, ending);
     const bool outlives = waits || ending == ENDING_LINGER || ending == ENDING_FLUSH_RST;
     const bool may_outlive = outlives && leaves_sets(call, number, fd, inode);
@@ -171,9 +177,9 @@ static bool end(const struct call *call, int number, int fd, ino_t inode, const 
 
 static const struct endings *nothing_to_do(const struct endings *endings)
 {
-    const bool changes =
-        endings && (endings->of[EVENT_CLOSE] != ENDING_KEEP || endings->of[EVENT_UNREAD] != ENDING_KEEP ||
-                    endings->has[OPTION_DEFER_CLOSE]);
+    const bool changes = endings && !marker_is_off() &&
+                         (config.log_all || endings->of[EVENT_CLOSE] != ENDING_KEEP ||
+                          endings->of[EVENT_UNREAD] != ENDING_KEEP || endings->has[OPTION_DEFER_CLOSE]);
     return changes ? endings : NULL;
 }
 
@@ -428,6 +434,6 @@ void closes_at_death(pid_t pid, int pidfd, const struct inodes *given, enum even
         if (ending == ENDING_KEEP || !carry_out(it.fd, ending, true))
             copies_add(it.fd);
     }
-    if (any && sink_is_open())
+    if (any && record_wanted())
         carry_record(pid, pidfd, say_death, &verdict);
 }

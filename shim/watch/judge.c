@@ -41,8 +41,7 @@ static bool changes(enum event event)
 /* Where all endings are recorded, each death is one to look at. */
 static bool changes_death(enum event event)
 {
-    return !marker_is_off() &&
-           (config.log_all || changes(event) || changes(event_of_session(event, true)));
+    return !marker_is_off() && (config.log_all || changes(event) || changes(event_of_session(event, true)));
 }
 
 bool judge_cares(const struct process *process, int status)

@@ -98,6 +98,15 @@ static int install(void)
     int listener = filter_install();
     if (listener >= 0 || errno != EACCES)
         return listener;
+    if (config.observes) {
+        fprintf(
+            stderr,
+            "truefin: %s: only deaths are seen, not closes: that takes CAP_SYS_ADMIN where nothing is to be "
+            "changed\n",
+            options.command[0]);
+        errno = 0;
+        return -1;
+    }
     if (options.keeps_privileges) {
         fprintf(
             stderr,
