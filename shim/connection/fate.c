@@ -4,21 +4,6 @@
 
 #include <netinet/tcp.h>
 
-/* In the order of enum cause. Arrays, not pointers, which the dynamic linker would have to relocate. */
-static const struct {
-    char name[14];
-    char sends[5];
-} causes[CAUSES] = {
-    [CAUSE_PLAIN] = {"plain", "fin"},
-    [CAUSE_UNREAD] = {"unread", "rst"},
-    [CAUSE_LINGER] = {"linger", "rst"},
-    [CAUSE_FIN_SENT] = {"fin-sent", "fin"},
-    [CAUSE_PEER_RESET] = {"peer-reset", "none"},
-    [CAUSE_TIMED_OUT] = {"timed-out", "none"},
-    [CAUSE_NOT_CONNECTED] = {"not-connected", "none"},
-    [CAUSE_OVER] = {"over", "none"},
-};
-
 /* Bit N for the state N (netinet/tcp.h). */
 #define STATE(name) (1U << TCP_##name)
 
@@ -64,14 +49,4 @@ struct fate fate_of(int fd, struct known known)
                         .fin_sent = known.shut || is_one_of(&info, sent)};
     fate.why = why(&info, known, &fate);
     return fate;
-}
-
-const char *fate_sends(enum cause why)
-{
-    return causes[why].sends;
-}
-
-const char *fate_why(enum cause why)
-{
-    return causes[why].name;
 }

@@ -3,7 +3,6 @@
 #include "carry.h"
 #include "closes.h"
 #include "config.h"
-#include "connection/fate.h"
 #include "connection/socket.h"
 #include "copies.h"
 #include "holders.h"
@@ -13,6 +12,7 @@
 #include "proc.h"
 #include "report/record.h"
 #include "sockets.h"
+#include "told.h"
 #include "turns.h"
 
 #include <limits.h>
@@ -74,44 +74,6 @@ struct dying {
     bool last;
 };
 
-/* What is said of each connection, where all endings are recorded. The copies stay open until that is done. */
-struct telling {
-    int fd;
-    enum event event;
-    enum ending ending;
-    struct fate fate;
-};
-
-struct told {
-    size_t count;
-    struct telling of[];
-};
-
-/*
- * Room for as many as there can be; NULL where they are not recorded, were before, when another thread died, or without
- * memory.
- */
-static struct told *told_new(pid_t pid, size_t most)
-{
-    struct process *process = (struct process *)task_find(pid);
-    const bool tells = config.log_all && process && !process->first.told;
-    struct told *told = tells ? malloc(sizeof *told + most * sizeof *told->of) : NULL;
-    if (told) {
-        told->count = 0;
-        process->first.told = true;
-    }
-    return told;
-}
-
-static void say_each(const void *data)
-{
-    const struct told *told = data;
-    for (size_t i = 0; i < told->count; i++) {
-        const struct telling *one = &told->of[i];
-        record_ending(one->fd, one->event, one->ending, &one->fate);
-    }
-}
-
 /* Was it given to the process, and is the end of it that of a session? */
 static bool is_session(const struct dying *death, const struct socket *socket)
 {
@@ -119,15 +81,6 @@ static bool is_session(const struct dying *death, const struct socket *socket)
     for (size_t i = 0; death->given && i < death->given->count; i++)
         given = given || death->given->at[i] == socket->inode;
     return event_of_session(death->event, given) != death->event;
-}
-
-/* Notes it for its record, before it is changed. */
-static void tell(struct told *told, int fd, enum event event, enum ending ending)
-{
-    const struct linger linger = socket_linger(fd);
-    const struct known known = {.aborts = linger.l_onoff && linger.l_linger == 0};
-    told->of[told->count++] =
-        (struct telling){.fd = fd, .event = event, .ending = ending, .fate = fate_of(fd, known)};
 }
 
 /* What is to become of it; and does that, if DOES. Notes it in TOLD, unless that is NULL. */
@@ -141,7 +94,7 @@ static enum ending decide(const struct dying *death, const struct socket *socket
     const enum event event = event_of_session(death->event, is_session(death, socket));
     enum ending ending = what_becomes(fd, death->thread, event);
     if (told && ending != ENDINGS)
-        tell(told, fd, event, ending);
+        told_note(told, fd, event, ending);
     if (does && !config.observes && ending != ENDING_KEEP && ending != ENDINGS)
         carry_out(fd, ending, true);
     return ending;
@@ -242,8 +195,10 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
     free(sockets.at);
     free(given);
     const struct verdict verdict = {.event = death.event, .count = seen ? count : NULL, .hidden = hidden};
-    if (told && told->count > 0)
-        carry_record(death.pid, death.pidfd, say_each, told);
+    if (told_any(told))
+        carry_record(death.pid, death.pidfd, told_say, told);
+    if (last && seen)
+        told_count(death.event, (const unsigned(*)[ENDINGS + 1]) count);
     if (last)
         carry_record(death.pid, death.pidfd, say, &verdict);
     free(told);

@@ -9,6 +9,7 @@
 #include "filter.h"
 #include "proc.h"
 #include "report/setup.h"
+#include "report/stats.h"
 #include "sidecar.h"
 #include "tracers.h"
 #include "unloaded.h"
@@ -57,10 +58,15 @@ static bool read_options(char **argv)
 }
 
 /* A program that traces others would find them traced already. It runs, unwatched: so it always did. */
-static bool traces_itself(const char *command)
+static const char *name_of(const char *command)
 {
     const char *slash = strrchr(command, '/');
-    return tracers_have(slash ? slash + 1 : command);
+    return slash ? slash + 1 : command;
+}
+
+static bool traces_itself(const char *command)
+{
+    return tracers_have(name_of(command));
 }
 
 /* A truefin in a truefin: the outer one's side-car goes on. */
@@ -156,6 +162,7 @@ static void watch(char **argv)
         return;
     }
     unloaded_expect(options.preload);
+    stats_open(name_of(options.command[0]), true);
     pid_t pid = sidecar_start(argv, &why, &tracer);
     if (!pid && tracer && is_watched_by(tracer))
         return;

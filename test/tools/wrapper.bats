@@ -439,7 +439,7 @@ print(re.search(rb"/lib[^\0]*/ld-linux[^\0]*", open(sys.argv[1], "rb").read())[0
         assert_equal "$stderr" "truefin: $message"$'\n'"Try 'truefin --help'."
         rows=$((rows + 1))
     done <<'ROWS'
-|what is it to do? run, policy, check, peer, status, off, on, enable, disable or lib
+|what is it to do? run, policy, check, peer, stats, status, off, on, enable, disable or lib
 bla|unknown command bla
 --bla|unknown command --bla
 run|run needs a command
