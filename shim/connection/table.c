@@ -1,5 +1,6 @@
 #include "connection/table.h"
 
+#include "connection/counters.h"
 #include "libc.h"
 
 #include <limits.h>
@@ -85,6 +86,19 @@ static struct connection *claim(struct connection *record)
     return atomic_compare_exchange_strong(&record->life, &life, next) ? record : NULL;
 }
 
+/* A close of its last descriptor went past us: it is not open any more, whatever is done about that. */
+static bool missed(uint64_t word)
+{
+    struct connection *record = record_of(word);
+    if (record && record->counted && table_has_one(record)) {
+        record->counted = false;
+        COUNT_BY(open, -1);
+        if (atomic_load(&record->flags) & FLAG_ARMED)
+            COUNT_BY(armed, -1);
+    }
+    return word != 0;
+}
+
 static bool put(int fd, uint64_t word)
 {
     struct table_chunk *chunk = chunk_make(fd);
@@ -93,7 +107,7 @@ static bool put(int fd, uint64_t word)
     int seen = atomic_load(&table_highest);
     while (seen < fd && !atomic_compare_exchange_weak(&table_highest, &seen, fd))
         ;
-    return atomic_exchange(&chunk->places[fd % TABLE_CHUNK].word, word) != 0;
+    return missed(atomic_exchange(&chunk->places[fd % TABLE_CHUNK].word, word));
 }
 
 static uint64_t word_at(int fd)

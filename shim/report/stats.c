@@ -191,6 +191,7 @@ void stats_moved(void)
     counters_begin();
     COUNT_BY(open, open);
     COUNT_BY(armed, armed);
+    stats_begin();
 }
 
 void stats_died(enum event event)
