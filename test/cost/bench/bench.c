@@ -4,7 +4,7 @@
  *     bench cycle|fork|echo|start ROUNDS NAME=LIBRARY...
  *     bench leave CONNECTIONS ROUNDS NAME=LIBRARY...
  *
- * An empty LIBRARY is none. The work:
+ * An empty LIBRARY is none. Behind a blank in it, VARIABLE=VALUE is one more variable of the environment. The work:
  *
  *     cycle   connect, a byte each way, the server closes, then the client
  *     fork    the same, but a forked child answers and exits 0, and the server closes its copy
@@ -50,6 +50,7 @@ enum request { CYCLE = 'c', FORK = 'f', ECHO = 'e', HOLD = 'h', QUIT = 'q' };
 struct variant {
     const char *name;
     char preload[4096];
+    char extra[4096]; /* one more variable */
     struct sockaddr_in server;
     pid_t pid;
     double seconds[MOST_ROUNDS];
@@ -203,7 +204,9 @@ static pid_t spawn(const struct variant *variant, char *path, char *argument, in
     const char *wanted = getenv("TRUEFIN_POLICY");
     char policy[256];
     snprintf(policy, sizeof policy, "TRUEFIN_POLICY=%s", wanted ? wanted : "abort-on-crash");
-    char *environment[] = {memcpy(preload, variant->preload, sizeof preload), policy, NULL};
+    char extra[sizeof variant->extra];
+    char *environment[] = {memcpy(preload, variant->preload, sizeof preload), policy,
+                           memcpy(extra, variant->extra, sizeof extra), NULL};
     char *argv[] = {path, argument, NULL};
     posix_spawn_file_actions_t actions;
     pid_t pid;
@@ -392,6 +395,10 @@ static void add_variant(char *text)
     *library++ = '\0';
     variant->name = text;
     /* As many variables in all variants. */
+    char *extra = strchr(library, ' ');
+    if (extra)
+        *extra++ = '\0';
+    snprintf(variant->extra, sizeof variant->extra, "%s", extra ? extra : "NOTHING=MORE");
     snprintf(variant->preload, sizeof variant->preload, "%s=%s", *library ? "LD_PRELOAD" : "NO_LIBRARY",
              library);
 }
