@@ -5,12 +5,14 @@
 #include "connection/socket.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/probes.h"
 #include "report/stats.h"
 
 void protect_born(int fd, struct connection *connection, const struct facts *facts)
 {
     stats_begin();
     COUNT(born[facts->role]);
+    PROBE3(birth, fd, (int)facts->role, facts->port);
     connection->endings = policy_decide(config.policy, facts);
     connection->kind = KIND_CONNECTION;
     ownership_born(connection);

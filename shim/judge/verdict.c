@@ -15,6 +15,7 @@
 #include "marker.h"
 #include "process/ownership.h"
 #include "process/process.h"
+#include "report/probes.h"
 #include "report/record.h"
 #include "report/stats.h"
 
@@ -150,6 +151,7 @@ static void observe(int fd, const struct connection *connection, enum event even
 {
     const enum ending ending = ending_of_event(fd, connection, event, fate);
     COUNT(would[event][ending]);
+    PROBE3(ending, fd, (int)event, (int)ending);
     record_ending(fd, event, ending, fate);
 }
 
@@ -172,12 +174,14 @@ static void judge(int fd, struct connection *connection, size_t buffered)
     stats_begin();
     const struct fate *fate = ask_fate(&room, fd, connection);
     const enum event event = event_at(fd, connection, buffered, fate, &failure);
+    PROBE2(event, fd, (int)event);
     if (config.observes) {
         observe(fd, connection, event, fate);
         return;
     }
     enum ending ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), true);
     COUNT(ended[event][ending]);
+    PROBE3(ending, fd, (int)event, (int)ending);
     record(fd, connection, event, ending, fate, &failure);
     end(fd, connection, ending);
     if (ending == ENDING_FLUSH_RST)
@@ -266,6 +270,7 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
     if (!will_abort && !ownership_gives_up(fd, connection))
         return false;
     fate = ask_fate(&room, fd, connection);
+    PROBE2(event, fd, (int)event);
     if (config.observes) {
         observe(fd, connection, event, fate);
         return false;
@@ -273,6 +278,7 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
     if (!will_abort)
         *ending = feasible(fd, connection, ending_of_event(fd, connection, event, fate), config.linger.waits);
     COUNT(ended[event][*ending]);
+    PROBE3(ending, fd, (int)event, (int)*ending);
     if (fate)
         record_ending(fd, event, *ending, fate);
     if (!will_abort)
@@ -303,5 +309,6 @@ void verdict_death(enum event event)
     for (int its_event = 0; its_event < EVENTS; its_event++)
         record_death((enum event)its_event, count[its_event]);
     stats_died(event);
+    PROBE1(death, (int)event);
     real(pthread_setcancelstate)(cancellation, NULL);
 }

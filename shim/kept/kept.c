@@ -6,6 +6,7 @@
 #include "kept/raw.h"
 #include "libc.h"
 #include "marker.h"
+#include "report/probes.h"
 
 #include <linux/sockios.h>
 #include <linux/tcp.h> /* <netinet/tcp.h> ends before tcpi_data_segs_out */
@@ -297,6 +298,7 @@ BARE static void abort_open(int fd)
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)
 {
     count(kept, outcome);
+    PROBE3(kept_done, fd, (int)kept->aim, (int)outcome);
     if (kept->open && (outcome == KEPT_ABORTS || outcome == KEPT_LIMIT))
         abort_open(fd);
     if (kept->aim == KEPT_FLUSHES && outcome == KEPT_GIVES_WAY && !kept->shared && !is_acknowledged(fd))

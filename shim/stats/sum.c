@@ -99,12 +99,14 @@ static bool add_rows(struct rows *rows, const struct head *head, uid_t owner)
     return true;
 }
 
-/* Those that are in the sum and still there. */
-static void remove_named(int directory, const char *names, size_t size)
+/* Those that are in the sum and still there: as long as one is, it would be counted twice. */
+static bool remove_named(int directory, const char *names, size_t size)
 {
     for (const char *name = names; name < names + size; name += strlen(name) + 1)
-        if (*name >= '0' && *name <= '9' && !strchr(name, '/'))
-            unlinkat(directory, name, 0);
+        if (*name >= '0' && *name <= '9' && !strchr(name, '/') && unlinkat(directory, name, 0) != 0 &&
+            errno != ENOENT)
+            return fails(name);
+    return true;
 }
 
 static bool note_name(struct work *work, const char *name)
@@ -180,15 +182,15 @@ bool sum_up(int directory, struct rows *rows)
     bool good = true;
     if (before) {
         const char *names = (const char *)(before + 1) + before->rows * sizeof(struct row);
-        remove_named(directory, names, before->names);
-        good = add_rows(rows, before, geteuid());
+        good = remove_named(directory, names, before->names) && add_rows(rows, before, geteuid());
     }
     free(before);
     good = good && directory_each(directory, take, &work);
+    if (good && work.removable > 0)
+        good = write_sum(&work) && remove_named(directory, work.names, work.size);
     if (good && work.removable > 0) {
+        work.size = 0;
         good = write_sum(&work);
-        if (good)
-            remove_named(directory, work.names, work.size);
     }
     free(work.names);
     return good;

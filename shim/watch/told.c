@@ -5,6 +5,7 @@
 #include "connection/fate.h"
 #include "connection/socket.h"
 #include "judge/event.h"
+#include "report/probes.h"
 #include "report/record.h"
 #include "report/stats.h"
 
@@ -61,6 +62,7 @@ void told_say(const void *data)
 
 void told_count(enum event event, const unsigned count[2][ENDINGS + 1])
 {
+    PROBE1(death, (int)event);
     for (int session = 0; session < 2; session++)
         for (int ending = 0; ending < ENDINGS; ending++) {
             const enum event its_event = event_of_session(event, session);

@@ -40,6 +40,14 @@ pages() {
     find pages -name '[0-9]*' | wc -l
 }
 
+# good_metrics FILE: promtool, installed or where scripts/unpack has it, finds nothing wrong with it.
+good_metrics() {
+    local PATH=$PATH:/var/cache/truefin/daemons/prometheus/usr/bin
+    requires promtool
+    run -0 promtool check metrics <"$1"
+    assert_output ''
+}
+
 # --- A page ---
 
 @test "a process has a page from its first connection on, which nobody else can read" {
@@ -333,6 +341,7 @@ os._exit(0)'
     assert_equal "$(pages)" 40
     counts python3 connected 40
     assert_equal "$(pages)" 0
+    assert [ "$(stat -c %s "pages/sum-$(id -u)")" -lt 4096 ]
     run find pages -type f -printf '%f\n'
     assert_equal "$(sort <<<"$output" | paste -sd ' ')" "lock-$(id -u) sum-$(id -u)"
     counts python3 connected 40
@@ -356,16 +365,28 @@ socket.create_connection(l.getsockname()).close()'
     done
 }
 
-@test "a page that was summed up, and could not be removed, is not counted twice" {
+@test "pages of a tool that is killed before it has removed them are not counted twice" {
+    requires strace
     serve accept close exit:0
     peer_sees fin 0
     server_ended exit 0
-    cp -a pages kept
-    counts server accepted 1
-    # As if the tool had been killed before it removed the page.
-    cp -a kept/[0-9]* pages/
+    # The first file that it removes is a sum that was begun before; the second is the page.
+    run strace -qq -o calls -e inject=unlinkat:error=EIO:signal=KILL:when=2 "$BUILD_DIR/libexec/truefin/stats"
+    assert_equal "$(pages)" 1
+    assert [ -s "pages/sum-$(id -u)" ]
     counts server accepted 1
     assert_equal "$(pages)" 0
+    counts server accepted 1
+}
+
+@test "a page that cannot be removed is said, and nothing is printed" {
+    requires strace
+    serve accept close exit:0
+    peer_sees fin 0
+    server_ended exit 0
+    run -125 strace -qq -o calls -e inject=unlinkat:error=EIO:when=2 "$BUILD_DIR/libexec/truefin/stats"
+    assert_output --regexp '^truefin: stats: [-0-9]+: Input/output error$'
+    counts server accepted 1
 }
 
 @test "a PID shows that process alone" {
@@ -438,13 +459,15 @@ socket.create_connection(l.getsockname()).close()'
 # --- Formats ---
 
 @test "the text for Prometheus is good for promtool, whatever the program's name" {
-    requires promtool
     local name
     # shellcheck disable=SC1003  # a backslash
     for name in 'plain' 'two words' 'a"b\c{d}' $'line\nbreak' $'\xff'; do
+        shim_settings "$PROGRAMS/server" listen accept exit:0
         # shellcheck disable=SC2016  # expanded by the inner shell
-        run -0 shimmed bash -c 'exec -a "$1" "$2" -c "exec 3<>/dev/tcp/127.0.0.1/1" ' bash "$name" bash || true
-        shimmed -p close=linger bash -c 'exec -a "$1" "$2" "${@:3}"' bash "$name" "$PROGRAMS/server" listen:0 exit:0
+        start server env "${settings[@]}" bash -c 'exec -a "$1" "${@:2}"' bash "$name" "${rest[@]}"
+        find_port server
+        peer_sees fin 0
+        stop_all
     done
     serve accept close accept write:Hello. exit:3
     peer_sees fin 0
@@ -453,14 +476,12 @@ socket.create_connection(l.getsockname()).close()'
     connect_peer
     server_said ready
     stats --prometheus >text
-    run -0 promtool check metrics <text
-    assert_output ''
+    good_metrics text
     assert_equal "$(grep -c '^truefin_endings_total{program="server",uid="[0-9]*",by="library",event="exit-error",ending="flush-rst"} 1$' text)" 1
     assert_equal "$(grep -c '^truefin_processes{.*state="observing"} 1$' text)" 1
 }
 
 @test "a name with quotes and control bytes is escaped in both formats" {
-    requires promtool
     local name=$'q"\\\x1b\xff'
     shim_settings "$PROGRAMS/server" listen accept exit:0
     # shellcheck disable=SC2016  # expanded by the inner shell
@@ -470,7 +491,7 @@ socket.create_connection(l.getsockname()).close()'
     stats --json >out
     assert_equal "$(python3 -c 'import json; print(json.load(open("out"))[0]["program"])')" 'q"\??'
     stats -p >text
-    run -0 promtool check metrics <text
+    good_metrics text
     assert_equal "$(grep -c '^truefin_processes_total{program="q\\"\\\\??",' text)" 1
 }
 
