@@ -99,13 +99,27 @@ _truefin_processes()
     COMPREPLY+=($(compgen -W "$units $(command cd /proc && echo [0-9]*)" -- "$cur"))
 }
 
+_truefin_stats()
+{
+    case $prev in
+        -d | --directory) _filedir -d ;;
+        *)
+            if [[ $cur == -* ]]; then
+                COMPREPLY=($(compgen -W '--directory --prometheus --json --help' -- "$cur"))
+            else
+                _pids
+            fi
+            ;;
+    esac
+}
+
 _truefin()
 {
     local cur prev words cword
     _init_completion || return
     COMPREPLY=()
     if ((cword == 1)); then
-        COMPREPLY=($(compgen -W 'run policy check peer status off on enable disable lib --version --help' -- "$cur"))
+        COMPREPLY=($(compgen -W 'run policy check peer stats status off on enable disable lib --version --help' -- "$cur"))
         return
     fi
     case ${words[1]} in
@@ -115,6 +129,7 @@ _truefin()
         peer) _truefin_peer ;;
         enable | disable) _truefin_unit "${words[1]}" ;;
         status | off | on) _truefin_processes "${words[1]}" ;;
+        stats) _truefin_stats ;;
     esac
 }
 

@@ -34,6 +34,7 @@ items() {
     {
         "$TRUEFIN" --help
         "$TRUEFIN" peer --help
+        "$TRUEFIN" stats --help
         "$TRUEFIN" check --help
         "$TRUEFIN" status --help
         "$TRUEFIN" off --help
@@ -137,7 +138,7 @@ rows() {
     local file
     while read -r file; do
         run -0 grep -F "\`${file##*/}\`" "$SOURCE_DIR/docs/DESIGN.md"
-    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/io/*' -o -path '*/check/*' -o -path '*/peer/*' -o -path '*/operate/*' \) -prune -o \
+    done < <(find "$SOURCE_DIR"/shim "$SOURCE_DIR"/policy \( -path '*/io/*' -o -path '*/check/*' -o -path '*/peer/*' -o -path '*/operate/*' -o -path '*/stats/*' \) -prune -o \
         \( -name '*.[cS]' -o -path '*/shim/calls.def' \) -print)
 }
 

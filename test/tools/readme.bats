@@ -17,7 +17,7 @@ setup() {
 }
 
 @test "the sessions in REFERENCE are what one sees" {
-    sessions_are_true "$REFERENCE" 2
+    sessions_are_true "$REFERENCE" 3
 }
 
 @test "the session in WATCH is what one sees" {
