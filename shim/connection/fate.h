@@ -11,19 +11,9 @@
 #ifndef TRUEFIN_FATE_H
 #define TRUEFIN_FATE_H
 
-#include <stdbool.h>
+#include "connection/cause.h"
 
-enum cause {
-    CAUSE_PLAIN,         /* nothing speaks against a FIN */
-    CAUSE_UNREAD,        /* the program leaves data unread */
-    CAUSE_LINGER,        /* it has set SO_LINGER {1,0} itself */
-    CAUSE_FIN_SENT,      /* it has sent its FIN before */
-    CAUSE_PEER_RESET,    /* the peer has reset it */
-    CAUSE_TIMED_OUT,     /* the peer has not answered any more */
-    CAUSE_NOT_CONNECTED, /* it was never established */
-    CAUSE_OVER,          /* one of the last four; which is not known */
-    CAUSES
-};
+#include <stdbool.h>
 
 struct fate {
     enum cause why;
@@ -43,11 +33,5 @@ struct known {
  * kernel that does not answer leaves CAUSE_PLAIN. In STATE_QUIET it is not asked.
  */
 struct fate fate_of(int fd, struct known known);
-
-/* "fin", "rst" or "none": what is sent. Static. */
-const char *fate_sends(enum cause why);
-
-/* "unread", "linger" and so on. Static. */
-const char *fate_why(enum cause why);
 
 #endif

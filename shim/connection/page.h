@@ -12,7 +12,7 @@
 #ifndef TRUEFIN_PAGE_H
 #define TRUEFIN_PAGE_H
 
-#include "connection/fate.h"
+#include "connection/cause.h"
 #include "policy.h"
 
 #include <stdatomic.h>

@@ -53,6 +53,15 @@ static bool own_abort(const struct connection *connection)
     return (atomic_load(&connection->flags) & FLAG_LINGER_ON) && connection->linger_seconds == 0;
 }
 
+void socket_count(struct connection *connection, bool is_open)
+{
+    const int step = is_open ? 1 : -1;
+    connection->counted = is_open;
+    COUNT_BY(open, step);
+    if (atomic_load(&connection->flags) & FLAG_ARMED)
+        COUNT_BY(armed, step);
+}
+
 void socket_arm(int fd, struct connection *connection)
 {
     KEEP_ERRNO;

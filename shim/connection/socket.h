@@ -17,6 +17,9 @@
  */
 void socket_arm(int fd, struct connection *connection);
 
+/* CONNECTION is among the open ones of this process from now on, or no longer (counters.h). No call. */
+void socket_count(struct connection *connection, bool is_open);
+
 /* Put the program's own linger back. No call if nobody can have armed the connection. */
 void socket_disarm(int fd, struct connection *connection);
 

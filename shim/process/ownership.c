@@ -1,6 +1,5 @@
 #include "process/ownership.h"
 
-#include "connection/counters.h"
 #include "connection/socket.h"
 #include "keep_errno.h"
 #include "libc.h"
@@ -14,8 +13,8 @@
 #include <unistd.h>
 
 enum {
-    STANDARD = 3, /* descriptors that every fork gives: 0, 1, 2 */
-    RECENT = 8,   /* children that can be asked about */
+    STANDARD = 3 /* descriptors that every fork gives: 0, 1, 2 */,
+    RECENT = 8 /* children that can be asked about */
 };
 
 static const uint32_t NOBODY = UINT32_MAX; /* the depth of a connection that was passed on */
@@ -46,12 +45,8 @@ static __thread int32_t heir __attribute__((tls_model("initial-exec")));
 /* From now on, or no longer, it is ours to judge. */
 static void count(struct connection *connection, bool is_ours)
 {
-    const int step = is_ours ? 1 : -1;
-    atomic_fetch_add(&self.connections, step);
-    connection->counted = is_ours;
-    COUNT_BY(open, step);
-    if (atomic_load(&connection->flags) & FLAG_ARMED)
-        COUNT_BY(armed, step);
+    atomic_fetch_add(&self.connections, is_ours ? 1 : -1);
+    socket_count(connection, is_ours);
 }
 
 void ownership_adopted(struct connection *connection)

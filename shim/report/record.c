@@ -128,8 +128,8 @@ static void put_ending(struct line *line, int fd, enum event event, enum ending 
     line_word(line, "event", event_name(event));
     line_word(line, config.observes ? "would" : "ending", ending_name(ending));
     if (fate) {
-        line_word(line, "kernel", fate_sends(fate->why));
-        line_word(line, "why", fate_why(fate->why));
+        line_word(line, "kernel", cause_sends(fate->why));
+        line_word(line, "why", cause_name(fate->why));
     }
     put_endpoints(line, fd);
     line_number(line, "unread", fate ? fate->unread : (unsigned)socket_unread(fd));

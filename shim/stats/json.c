@@ -50,7 +50,7 @@ static void put_row(const struct row *row)
     printf(",\"kernel\":{");
     first = true;
     for (int cause = 0; cause < CAUSES; cause++)
-        put(fate_why((enum cause)cause), has->causes[cause], &first);
+        put(cause_name((enum cause)cause), has->causes[cause], &first);
     putchar('}');
 #define SHOW(field, metric, meaning) printf(",\"" #field "\":%" PRIu64, has->field);
     SHOWN_COUNTERS(SHOW)

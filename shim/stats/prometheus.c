@@ -81,8 +81,8 @@ static void print_causes(const struct rows *rows)
     for (size_t i = 0; i < rows->count; i++)
         for (int cause = 0; cause < CAUSES; cause++) {
             char more[96];
-            snprintf(more, sizeof more, ",sends=\"%s\",why=\"%s\"", fate_sends((enum cause)cause),
-                     fate_why((enum cause)cause));
+            snprintf(more, sizeof more, ",sends=\"%s\",why=\"%s\"", cause_sends((enum cause)cause),
+                     cause_name((enum cause)cause));
             if (rows->at[i].counters.causes[cause])
                 sample("truefin_kernel_endings_total", &rows->at[i], more,
                        (int64_t)rows->at[i].counters.causes[cause]);

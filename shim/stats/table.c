@@ -88,7 +88,7 @@ static void print_details(const struct row *row, int width)
             print_detail(name, width, "would", what, how, has->would[event][ending]);
         }
     for (int cause = 0; cause < CAUSES; cause++)
-        print_detail(name, width, "kernel", fate_why((enum cause)cause), fate_sends((enum cause)cause),
+        print_detail(name, width, "kernel", cause_name((enum cause)cause), cause_sends((enum cause)cause),
                      has->causes[cause]);
 #define SHOW(field, metric, meaning) print_detail(name, width, "count", #field, "", has->field);
     SHOWN_COUNTERS(SHOW)

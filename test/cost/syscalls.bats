@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC1083,SC2154  # braces are words here, and helpers set variables
+# shellcheck disable=SC1083,SC2030,SC2031,SC2154  # braces are words here, and helpers set variables
 # What truefin costs, counted in system calls: those that a program makes under the shim, less those it makes
 # without. Start-up is taken out of it by comparing a long run with a short one.
 

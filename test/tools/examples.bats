@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2016,SC2154  # backquotes are Markdown's, and helpers set variables
+# shellcheck disable=SC2016,SC2034,SC2154  # backquotes are Markdown's, and helpers set variables
 # The dashboard and the alert rules in examples/ are well-formed, and ask for metrics that `truefin stats` has.
 
 load ../helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # helpers set variables
+# shellcheck disable=SC2016,SC2034,SC2154  # inner shells expand, and helpers set variables and use them
 # The USDT probes: a nop each, that tools find, and that tell of a connection's birth, event and ending.
 
 load ../helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC1083,SC2030,SC2031,SC2154  # braces are words here, and helpers set variables
+# shellcheck disable=SC1083,SC2034,SC2030,SC2031,SC2154  # braces are words here, and helpers set variables
 # TRUEFIN_STATS: what processes count, what is left of it when they die, whom `truefin stats` believes, and what it prints.
 
 load ../helpers

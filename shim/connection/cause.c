@@ -1,14 +1,4 @@
-/* Words for what is counted; also for the tool that prints it (shim/stats/). */
-#include "connection/page.h"
-
-/* In the order of enum page_state. */
-static const char names[PAGE_STATES][12] = {"on",    "observing", "blind", "sandboxed",
-                                            "inert", "watched",   "off"};
-
-const char *page_state_name(unsigned state)
-{
-    return state < PAGE_STATES ? names[state] : "?";
-}
+#include "connection/cause.h"
 
 /* In the order of enum cause. Arrays, not pointers, which the dynamic linker would have to relocate. */
 static const struct {
@@ -25,12 +15,12 @@ static const struct {
     [CAUSE_OVER] = {"over", "none"},
 };
 
-const char *fate_sends(enum cause why)
+const char *cause_sends(enum cause cause)
 {
-    return causes[why].sends;
+    return causes[cause].sends;
 }
 
-const char *fate_why(enum cause why)
+const char *cause_name(enum cause cause)
 {
-    return causes[why].name;
+    return causes[cause].name;
 }
