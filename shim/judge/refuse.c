@@ -21,7 +21,8 @@ HOOK bool truefin_refuses_write(int fd)
 {
     struct connection *connection = table_find(fd);
     if (!connection || connection->kind != KIND_CONNECTION ||
-        !connection->endings->has[OPTION_REFUSE_WRITE] || config.observes || marker_is_off() || !process_enter())
+        !connection->endings->has[OPTION_REFUSE_WRITE] || config.observes || marker_is_off() ||
+        !process_enter())
         return false;
     KEEP_ERRNO;
     bool refuses = has_fin(fd) && socket_unread(fd) == 0;

@@ -107,6 +107,7 @@ BARE static bool get_info(int fd, struct tcp_info *info)
     info->tcpi_state = 0;
     info->tcpi_unacked = info->tcpi_notsent_bytes = 0;
     info->tcpi_data_segs_out = info->tcpi_last_data_sent = 0;
+    info->tcpi_bytes_sent = info->tcpi_bytes_retrans = info->tcpi_bytes_acked = 0;
     return CALL6(getsockopt, fd, PROTOCOL_TCP, TCP_INFO, info, &size, 0) == 0 &&
            size >= offsetof(struct tcp_info, tcpi_data_segs_out) + sizeof info->tcpi_data_segs_out;
 }

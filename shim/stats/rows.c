@@ -37,8 +37,8 @@ void rows_add(struct counters *to, const struct counters *from)
 struct counters rows_left_by(const struct found *found)
 {
     const struct page *page = &found->page;
-    struct counters left = {.processes = 0};
-    rows_add(&left, &page->counters);
+    struct counters left;
+    memcpy(&left, &page->counters, sizeof left);
     const uint64_t open = (int64_t)left.open > 0 ? left.open : 0;
     const uint64_t armed = (int64_t)left.armed > 0 ? left.armed : 0;
     if (!page->died && !page->execed && !page->is_watched && !page->is_sidecar && open > 0) {

@@ -28,12 +28,14 @@ static const char help[] =
     "\n"
     "Exit status: 0 good, 1 a PID has no counters there, 2 usage, 125 the directory cannot be used\n";
 
+static char *no_pids[] = {NULL};
+
 static struct {
     const char *directory;
     void (*print)(const struct rows *rows);
     char **pids; /* up to a NULL */
     size_t found;
-} options = {.print = table_print};
+} options = {.print = table_print, .pids = no_pids};
 
 static int usage(const char *what)
 {
@@ -47,12 +49,8 @@ static bool add(struct rows *rows, const struct found *found, int32_t pid)
     struct row *row = rows_find(rows, page->program, found->owner, page->is_sidecar != 0, pid);
     if (!row)
         return false;
-    struct counters counters = {.processes = 0};
-    if (found->life == LIFE_OVER)
-        counters = rows_left_by(found);
-    else
-        rows_add(&counters, &page->counters);
-    rows_add(&row->counters, &counters);
+    const struct counters left = rows_left_by(found);
+    rows_add(&row->counters, found->life == LIFE_OVER ? &left : &page->counters);
     if (found->life != LIFE_OVER) {
         row->living++;
         row->states[page->state < PAGE_STATES ? page->state : PAGE_ON]++;
