@@ -73,6 +73,55 @@ ROWS
     recorded 1 'event=close would=flush-rst kernel=none why=peer-reset local=127.0.0.1:[0-9]+ peer=unknown'
 }
 
+# resets: how many RSTs this network namespace has sent.
+resets() {
+    awk '/^Tcp:/ { if (!column) { for (i = 1; i <= NF; i++) if ($i == "OutRsts") column = i } else print $column }' /proc/net/snmp
+}
+
+in_state() {
+    ss -Htn state "$1" "sport = :$port" | grep -q .
+}
+
+@test "the kernel sends what the record says, with every combination of unread data, own SO_LINGER, and either side's FIN" {
+    [[ -n ${TRUEFIN_TEST_OWN_NETWORK:-} ]] || skip 'others would send resets here, too'
+    local unread linger shut peer_shut state before sends rows=0
+    for unread in '' await_unread:1; do
+        for linger in '' linger:1,0; do
+            for shut in '' shutdown_wr; do
+                for peer_shut in '' shutdown_wr; do
+                    rm -f log
+                    # shellcheck disable=SC2086  # words
+                    observed -- accept $unread $linger $shut sigwait:USR1 close say:closed pause
+                    # shellcheck disable=SC2086
+                    start client "$PROGRAMS/server" "connect:$port" ${unread:+write:x} $peer_shut pause
+                    # With both FINs out and acknowledged no socket of the kernel's is connected any more.
+                    state=established
+                    [[ -z $shut ]] || state=fin-wait-2
+                    [[ -z $peer_shut ]] || state=close-wait
+                    if [[ -n $shut && -n $peer_shut ]]; then
+                        wait_until nobody_connected
+                    else
+                        wait_until in_state "$state"
+                    fi
+                    before=$(resets)
+                    kill_server USR1
+                    server_said closed
+                    wait_until log_has 1
+                    sends=$(grep -oE 'kernel=[a-z]+' log)
+                    case $sends in
+                    kernel=rst) assert_equal "$unread $linger $shut $peer_shut $(($(resets) - before))" "$unread $linger $shut $peer_shut 1" ;;
+                    *) assert_equal "$unread $linger $shut $peer_shut $(($(resets) - before))" "$unread $linger $shut $peer_shut 0" ;;
+                    esac
+                    [[ -z $shut ]] || assert_equal "$sends" "kernel=$([[ -n $unread$linger && -z $peer_shut ]] && echo rst || echo fin)"
+                    stop_all
+                    rows=$((rows + 1))
+                done
+            done
+        done
+    done
+    assert_equal "$rows" 16
+}
+
 @test "a connection that was refused is recorded as never made" {
     requires python3
     run -0 shimmed TRUEFIN_OBSERVE=1 TRUEFIN_LOG="$PWD/log" python3 -c '
