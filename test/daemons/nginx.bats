@@ -243,3 +243,50 @@ proxied() {
     kill -TERM "$(pid_of nginx)"
     peer=upstream peer_ended fin
 }
+
+# --- Operating it ---
+
+# counted NAME: the sum of a metric of nginx's, as Prometheus gets it; NAME has its labels, too.
+counted() {
+    "$BUILD_DIR/libexec/truefin/stats" -d "$PWD/pages" --prometheus |
+        awk -v name="$1" 'index($0, "program=\"nginx\"") && $0 ~ name { sum += $NF } END { print sum + 0 }'
+}
+
+@test "nginx: counters tell what a killed worker had, and go on with the next one" {
+    mkdir -m 1777 pages
+    export TRUEFIN_STATS=$PWD/pages
+    nginx
+    keep_alive
+    find_worker
+    assert_equal "$(counted '^truefin_connections_total.*accepted')" 1
+    assert_equal "$(counted '^truefin_open_connections')" 1
+    kill -KILL "$worker"
+    peer_ended rst
+    wait_until gone_process "$worker"
+    assert_equal "$(counted '^truefin_open_connections')" 0
+    assert_equal "$(counted '^truefin_lost_connections_total')" 1
+    assert_equal "$(counted '^truefin_lost_armed_connections_total')" 1
+    peer=second connect_peer --send 'GET /hello HTTP/1.0\r\n\r\n'
+    peer=second peer_ended fin
+    assert_equal "$(counted '^truefin_connections_total.*accepted')" 2
+    assert_equal "$(counted '^truefin_endings_total.*event="close",ending="keep"')" 1
+    assert_equal "$(counted '^truefin_lost_connections_total')" 1
+}
+
+gone_process() {
+    [[ ! -e /proc/$1 ]]
+}
+
+@test "nginx: observed, a killed worker ends as without truefin, and a reset of its own is told" {
+    export TRUEFIN_OBSERVE=1 TRUEFIN_LOG=$PWD/records
+    # 444 closes without an answer, and leaves unread what came behind the request.
+    nginx 'location = /drop { return 444; }'
+    connect_peer --send "PUT /drop HTTP/1.1\\r\\nHost: a\\r\\nContent-Length: 9000\\r\\n\\r\\n$(printf '%9000s' '')"
+    peer_saw rst 0
+    wait_until grep -q 'program=nginx event=unread would=keep kernel=rst why=unread' records
+    peer=second keep_alive
+    find_worker
+    kill -KILL "$worker"
+    peer=second peer_ended fin
+    assert_equal "$(grep -c 'would=flush-rst' records || true)" 0
+}
