@@ -12,10 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum {
-    STANDARD = 3 /* descriptors that every fork gives: 0, 1, 2 */,
-    RECENT = 8 /* children that can be asked about */
-};
+/* Descriptors that every fork gives: 0, 1, 2; children that can be asked about. */
+enum { STANDARD = 3, RECENT = 8 };
 
 static const uint32_t NOBODY = UINT32_MAX; /* the depth of a connection that was passed on */
 
