@@ -97,12 +97,14 @@ good_metrics() {
 }
 
 @test "what was open and armed is counted as lost when a process dies without running code" {
-    serve accept accept write:Hello. pause
+    serve accept say:first accept write:Hello. pause
     connect_peer
+    server_said first
     peer=second connect_peer
     server_said ready
     kill_server KILL
     peer_saw rst 0
+    peer=second peer_saw rst 6
     server_ended signal KILL
     counts server lost_open 2
     counts server lost_armed 2
