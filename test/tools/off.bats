@@ -218,6 +218,15 @@ END
     peer_saw fin "$BIG"
 }
 
+@test "what is kept ends in a FIN while it is off, when all is delivered" {
+    serve -p close=flush-rst "${FILL[@]}" close pause
+    slow_peer server.out '^now$'
+    server_said ready
+    off "$(pid_of server)"
+    echo now >>server.out
+    peer_saw fin "$BIG"
+}
+
 @test "on again: new connections are armed, and all closes and exits are decided again" {
     serve accept write:Hello. on:USR1 pause accept write:Hello. say:again pause exit:3
     connect_peer
@@ -292,7 +301,7 @@ END
 @test "what a side-car alone watches is off, and on again" {
     without_sanitizer 'truefin run starts programs without it'
     local server=$PROGRAMS/server-static
-    start server "$PROGRAMS/outcome" server.status "$TRUEFIN" run -- "$server" accept write:Hello. pause
+    start server "$PROGRAMS/outcome" server.status "$TRUEFIN" run --log "$PWD/log" -- "$server" accept write:Hello. pause
     find_port server
     connect_peer
     server_said ready
@@ -302,6 +311,8 @@ END
     assert_equal "$(state "$(pid_of server)")" off
     kill_server KILL
     peer_saw fin 6
+    server_ended signal KILL
+    assert_equal "$(cat log)" ''
     stop_all
     start server "$PROGRAMS/outcome" server.status "$TRUEFIN" run -- "$server" accept write:Hello. pause
     find_port server
