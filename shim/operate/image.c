@@ -157,13 +157,13 @@ void image_find(struct image *image, const struct process *process)
         fail(image, error);
     if (!base)
         return;
-    if (find_note(image, base) && image->kind == IMAGE_LIBRARY && !image->slot_array)
-        image->kind = IMAGE_FOREIGN;
-    else if (image->kind)
+    const bool found = find_note(image, base);
+    const int why_not = errno;
+    if (found && (image->kind == IMAGE_SIDECAR || image->slot_array))
         compare(image);
-    else if (errno)
-        fail(image, errno);
-    else if (!process->sidecar)
+    else if (!found && why_not)
+        fail(image, why_not);
+    else if (found || !process->sidecar)
         image->kind = IMAGE_FOREIGN;
 }
 
