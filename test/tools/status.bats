@@ -184,6 +184,7 @@ END
 }
 
 @test "another root directory, and a file that may not be loaded" {
+    without_sanitizer 'its library is not in the other root directory'
     [[ $(id -u) = 0 ]] || skip 'needs root'
     local library
     mkdir -p root/bin
@@ -253,18 +254,17 @@ END
 
 # Root looks at everybody's processes.
 @test "a policy in a process's memory that is none does not lead it astray" {
-    local at
-    cp "$LIBTRUEFIN" libtruefin.so
-    at=$(nm libtruefin.so | awk '$3 == "policy_default" { print $1 }')
-    python3 - "$at" <<'END'
+    serve accept pause
+    python3 - "$(pid_of server)" "$(nm "$LIBTRUEFIN" | awk '$3 == "policy_default" { print $1 }')" <<'END'
 import sys
-data = bytearray(open("libtruefin.so", "rb").read())
-at = int(sys.argv[1], 16) + 32 * 44  # how many rules, behind the room for 32
-assert data[at] == 1
-data[at] = 255
-open("libtruefin.so", "wb").write(data)
+pid, offset = sys.argv[1], int(sys.argv[2], 16) + 32 * 44  # how many rules, behind the room for 32
+base = next(int(line.split("-")[0], 16) for line in open(f"/proc/{pid}/maps") if line.rstrip().endswith("/libtruefin.so"))
+with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+    memory.seek(base + offset)
+    assert memory.read(1) == b"\1"
+    memory.seek(base + offset)
+    memory.write(b"\xff")
 END
-    LIBTRUEFIN=$PWD/libtruefin.so serve accept pause
     run -1 "$TRUEFIN" status "$(pid_of server)"
     assert_output --partial ' ?  '
     assert_output --partial 'what it has in its memory is no policy'
