@@ -173,6 +173,22 @@ PRELOAD="Environment=\"LD_PRELOAD=$LIBTRUEFIN\""
         "ExecStart=$TRUEFIN run --watch -- /usr/bin/server" FinalKillSignal=SIGABRT 'Environment="TRUEFIN_POLICY=abort-on-crash"'
 }
 
+@test "a program in quotes, one that is known at its start only, one that is given another name" {
+    mkdir 'image/usr/my bin'
+    cp "$PROGRAMS/server-static" 'image/usr/my bin/server'
+    unit a 'ExecStart="/usr/my bin/server" one'
+    enable 1 a
+    refused 'a.service: /usr/my bin/server: static: no dynamic linker runs that could load truefin: it can be watched from outside (--watch)'
+    unit a 'ExecStart=/opt/%p/server'
+    enable 0 a
+    assert_equal "$stderr" 'truefin: note: a.service: /opt/%p/server is known at its start only: see whether it can be preloaded with: truefin check'
+    rm "$drop_in"
+    unit a 'ExecStart=@/usr/bin/server name one'
+    enable 1 --watch a
+    refused 'a.service: ExecStart=@ gives /usr/bin/server another name, which truefin run cannot: take the @ and the name out'
+    enable 0 a
+}
+
 @test "--watch: filters, hidden processes, rights and process files" {
     local row
     unit a ExecStart=/usr/bin/server SystemCallFilter=@system-service
