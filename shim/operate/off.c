@@ -4,7 +4,7 @@
  *
  *     each pass: all processes meant --> their switches --> what they have armed is disarmed
  *
- * Passes are made until two in a row have found nothing to do: a process that was being forked, or was becoming
+ * Passes are made until three in a row have found nothing to do: a process that was being forked, or was becoming
  * another program, when it was looked at shows up in the next one.
  */
 #include "connection/table.h"
@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PASSES = 100, QUIET_PASSES = 2, PAUSE = 10, WHY_SIZE = 256, FIRST_ROOM = 64 };
+enum { PASSES = 100, QUIET_PASSES = 3, PAUSE = 15, WHY_SIZE = 256, FIRST_ROOM = 64 };
 
 static const char off_help[] =
     "Usage: truefin off PID|UNIT...\n"
@@ -58,31 +58,42 @@ struct known {
     bool said;
 };
 
+static struct {
+    struct known *at;
+    size_t count, room;
+} known;
+
+static struct known *find_known(pid_t pid)
+{
+    for (size_t i = 0; i < known.count; i++)
+        if (known.at[i].image.pid == pid)
+            return &known.at[i];
+    return NULL;
+}
+
 /* That of a process; one more, if it has none. */
 static struct known *known_of(pid_t pid)
 {
-    static struct known *all;
-    static size_t count, room;
-    for (size_t i = 0; i < count; i++)
-        if (all[i].image.pid == pid)
-            return &all[i];
-    if (count == room) {
-        room = room ? 2 * room : FIRST_ROOM;
-        struct known *more = realloc(all, room * sizeof *all);
+    struct known *found = find_known(pid);
+    if (found)
+        return found;
+    if (known.count == known.room) {
+        known.room = known.room ? 2 * known.room : FIRST_ROOM;
+        struct known *more = realloc(known.at, known.room * sizeof *more);
         if (!more)
             abort();
-        all = more;
+        known.at = more;
     }
-    all[count] = (struct known){.image = {.pid = pid}};
-    return &all[count++];
+    known.at[known.count] = (struct known){.image = {.pid = pid}};
+    return &known.at[known.count++];
 }
 
 /* Each process is spoken of once. */
 static bool is_new(pid_t pid)
 {
-    struct known *known = known_of(pid);
-    const bool was = known->said;
-    known->said = true;
+    struct known *process = known_of(pid);
+    const bool was = process->said;
+    process->said = true;
     return !was;
 }
 
@@ -164,7 +175,8 @@ static void disarm_all(const struct process *process, const struct image *image)
     if (!table_each(image, disarm_connection, &work) || !table_each_kept(image, disarm_kept, &work))
         work.error = errno;
     close(work.pidfd);
-    if (work.error && work.error != ESRCH)
+    /* EFAULT: it has become another program meanwhile, at which the next pass looks. */
+    if (work.error && work.error != ESRCH && work.error != EFAULT)
         refuse_for(process, work.error);
     else if (is_new(process->pid))
         printf("%d (%s) is off, %zu disarmed\n", process->pid, name_of(process), work.count);
@@ -220,6 +232,30 @@ static void choose_sidecars(void)
     }
 }
 
+static bool was_chosen(pid_t pid)
+{
+    const struct process *process = processes_find(&switching.all, pid);
+    return (process && process->chosen) || find_known(pid);
+}
+
+/*
+ * A descendant whose parent has ended between two looks is an orphan. It still has the session, or the process group,
+ * of which one of those meant is the leader.
+ */
+static bool choose_orphans(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < switching.all.count; i++) {
+        struct process *process = &switching.all.at[i];
+        const struct process *parent = processes_find(&switching.all, process->parent);
+        if (process->chosen || (parent && parent->session == process->session) ||
+            !(was_chosen(process->session) || was_chosen(process->group)))
+            continue;
+        process->chosen = any = true;
+    }
+    return any;
+}
+
 /* False if a word means no process. */
 static bool choose(bool say)
 {
@@ -236,6 +272,8 @@ static bool choose(bool say)
                         switching.command, *word);
         }
     processes_choose_descendants(&switching.all);
+    if (choose_orphans())
+        processes_choose_descendants(&switching.all);
     choose_sidecars();
     return all_mean;
 }

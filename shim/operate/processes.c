@@ -64,16 +64,21 @@ static bool is_kernel_thread(const char *fields)
     return fields && (strtoul(fields, NULL, 10) & KERNEL_THREAD);
 }
 
-/* "12 (a name) S 1 ...": the name may hold anything. False for a thread of the kernel's, too. */
+/* "12 (a name) S 1 ...": the name may hold anything. False for a thread of the kernel's, and for one that has ended. */
 static bool read_process(struct process *process, pid_t pid)
 {
     char *text = processes_read(pid, "stat", NULL);
     const char *begin = text ? strchr(text, '(') : NULL;
     char *end = text ? strrchr(text, ')') : NULL;
-    if (!begin || !end || strlen(end) < sizeof ") S " - 1 || is_kernel_thread(end + 2))
+    if (!begin || !end || strlen(end) < sizeof ") S " - 1 || end[2] == 'Z' || end[2] == 'X' ||
+        is_kernel_thread(end + 2))
         return false;
     *end = '\0';
-    *process = (struct process){.pid = pid, .parent = (pid_t)strtol(end + 4, NULL, 10)};
+    char *next = end + 4;
+    *process = (struct process){.pid = pid};
+    process->parent = (pid_t)strtol(next, &next, 10);
+    process->group = (pid_t)strtol(next, &next, 10);
+    process->session = (pid_t)strtol(next, &next, 10);
     snprintf(process->name, sizeof process->name, "%s", begin + 1);
     process->sidecar = strcmp(process->name, "truefin-watch") == 0;
     return true;

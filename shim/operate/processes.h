@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 struct process {
-    pid_t pid, parent;
+    pid_t pid, parent, group, session;
     char name[16]; /* TASK_COMM_LEN */
     bool chosen;
     bool sidecar; /* by its name; image.c knows it for sure */

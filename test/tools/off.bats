@@ -385,3 +385,53 @@ page_state() {
     on "$(pid_of server)"
     assert_equal "$(page_state)" "$on"
 }
+
+# Children, orphans and new programs that appear while it looks.
+@test "in a storm of forks and execs all that there is afterwards is off" {
+    local pid round seen=0
+    cat >storm.py <<'END'
+import os, random, sys, time
+print("ready", flush=True)
+end = time.time() + 20
+while time.time() < end:
+    if os.fork() == 0:
+        if random.random() < 0.4:
+            time.sleep(random.random() * 0.1)
+        elif random.random() < 0.5:
+            os.execv("/bin/sleep", ["sleep", "0.2"])
+        elif os.fork() == 0:
+            os.execv("/bin/sh", ["sh", "-c", "sleep 0.1; sleep 0.1; true"])
+        os._exit(0)
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+END
+    start storm env LD_PRELOAD="$LIBTRUEFIN" python3 storm.py
+    pid=$started_pid
+    said storm ready
+    run -0 "$TRUEFIN" off "$pid"
+    for round in 1 2 3 4 5; do
+        # shellcheck disable=SC2046  # words
+        "$TRUEFIN" status $(pgrep -s "$pid") >"status.$round" || true
+        seen=$((seen + $(grep -c ' off ' "status.$round")))
+        run -1 grep ' on ' "status.$round"
+    done
+    ((seen > 5))
+}
+
+@test "an orphan of the process is off, too: it has its session" {
+    local orphan
+    start server env LD_PRELOAD="$LIBTRUEFIN" "$PROGRAMS/server" listen fork{ fork{ say:orphan pause } } on:USR1 pause
+    said server orphan
+    said server ready
+    orphan=$(pgrep -s "$started_pid" -x server | grep -vx "$started_pid")
+    wait_until orphaned "$orphan"
+    off "$started_pid"
+    assert_equal "$(state "$orphan")" off
+}
+
+orphaned() {
+    [[ $(ps -o ppid= "$1" | tr -d ' ') != "$started_pid" ]] && [[ $(ps -o sid= "$(ps -o ppid= "$1" | tr -d ' ')" | tr -d ' ') != "$started_pid" ]]
+}
