@@ -89,7 +89,7 @@ static const char *why_inert(const struct config *theirs, const struct policy *p
     for (int i = 0; i < policy->rule_count; i++)
         for (int event = 0; event < EVENTS; event++)
             if (policy->rules[i].endings.of[event] != ENDING_KEEP)
-                return "a setting is bad: it has said which on stderr at its start";
+                return "a setting is bad, as it has said on stderr; or it is just starting";
     return "the policy changes nothing";
 }
 

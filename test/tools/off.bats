@@ -324,6 +324,23 @@ END
     peer_saw rst 6
 }
 
+@test "a program that has the library and the side-car is off in both" {
+    without_sanitizer 'truefin run starts programs without it'
+    local end
+    for end in exit:3 kill_self:KILL close; do
+        start server "$PROGRAMS/outcome" server.status "$TRUEFIN" run -p abort-unless-shutdown --watch -- "$PROGRAMS/server" accept \
+            write:Hello. on:USR1 pause "$end" pause
+        find_port server
+        connect_peer
+        server_said ready
+        off "$(pid_of server)"
+        assert_equal "$(state "$(pid_of server)")" off
+        kill_server USR1
+        peer_saw fin 6
+        stop_all
+    done
+}
+
 # The server's threads accept while it is switched: what one of them arms at that moment must not stay armed.
 @test "while threads accept connections, none is left armed" {
     cat >busy.py <<'END'

@@ -98,7 +98,7 @@ sleeps() {
     says "$(pid_of server)" 'inert 0 0 off|the policy changes nothing'
     stop_all
     serve TRUEFIN_FLUSH_GAP=long accept pause
-    says "$(pid_of server)" 'inert 0 0 abort-on-crash|a setting is bad: it has said which on stderr at its start'
+    says "$(pid_of server)" 'inert 0 0 abort-on-crash|a setting is bad, as it has said on stderr; or it is just starting'
 }
 
 @test "blind: it closes where no hook sees it" {
