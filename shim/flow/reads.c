@@ -45,6 +45,7 @@ struct bucket {
 static struct bucket buckets[BUCKETS] COLD;
 static _Atomic uint64_t lost_in[BUCKETS] COLD; /* the last turn of those that were in the bucket and are forgotten */
 static _Atomic uint64_t turns COLD;
+static _Atomic bool is_used[LEVELS] COLD; /* has any read been as large? */
 static _Atomic uint64_t lost_everywhere COLD;
 
 struct range {
@@ -173,30 +174,30 @@ void reads_note(const void *data, size_t size, source_name source)
         raise_to(&lost_everywhere, range.turn);
         return;
     }
+    if (!atomic_load_explicit(&is_used[level], memory_order_relaxed))
+        atomic_store(&is_used[level], true);
     for (; piece <= last; piece++)
         put(bucket_of(level, piece), &range);
 }
 
-/* ENTRY as it is at one moment, if it is about AT; else turn 0. */
-static struct range look(struct entry *entry, uintptr_t at)
+/* If ENTRY is about AT, and later than BEST, BEST becomes what it says at this moment. */
+static void look(struct entry *entry, uintptr_t at, struct range *best)
 {
     struct range range = {.turn = atomic_load_explicit(&entry->turn, memory_order_acquire)};
-    if (range.turn & BUSY)
-        range.turn = 0;
-    if (range.turn == 0)
-        return range;
+    if ((range.turn & BUSY) || range.turn <= best->turn)
+        return;
     range.low = atomic_load_explicit(&entry->low, memory_order_relaxed);
     range.high = atomic_load_explicit(&entry->high, memory_order_relaxed);
+    if (at < range.low || at >= range.high)
+        return;
     range.source = atomic_load_explicit(&entry->source, memory_order_relaxed);
     for (int i = 0; i < SAMPLE / 8; i++) {
         range.head.words[i] = atomic_load_explicit(&entry->head[i], memory_order_relaxed);
         range.tail.words[i] = atomic_load_explicit(&entry->tail[i], memory_order_relaxed);
     }
     atomic_thread_fence(memory_order_acquire);
-    if (at < range.low || at >= range.high ||
-        atomic_load_explicit(&entry->turn, memory_order_relaxed) != range.turn)
-        range.turn = 0;
-    return range;
+    if (atomic_load_explicit(&entry->turn, memory_order_relaxed) == range.turn)
+        *best = range;
 }
 
 enum look { UNKNOWN, UNCHANGED, CHANGED };
@@ -227,12 +228,11 @@ source_name reads_source(const void *data, size_t size, source_name before)
     uint64_t lost = atomic_load_explicit(&lost_everywhere, memory_order_relaxed);
     struct range best = {0};
     for (int level = 0; level < LEVELS; level++) {
+        if (!atomic_load_explicit(&is_used[level], memory_order_relaxed))
+            continue;
         struct bucket *bucket = bucket_of(level, at >> shifts[level]);
-        for (int i = 0; i < ENTRIES; i++) {
-            const struct range range = look(&bucket->entries[i], at);
-            if (range.turn > best.turn)
-                best = range;
-        }
+        for (int i = 0; i < ENTRIES; i++)
+            look(&bucket->entries[i], at, &best);
         const uint64_t its = atomic_load_explicit(lost_of(bucket), memory_order_relaxed);
         lost = its > lost ? its : lost;
     }

@@ -10,10 +10,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+import cost
 import load
 import relays
+import web
 
 HERE = pathlib.Path(__file__).parent
 
@@ -79,7 +82,7 @@ def start_relay(options, folder, name, backend, policy):
 
 
 def build(name, folder, port, backend, under):
-    command = relays.RELAYS[name](folder, port, backend)
+    command = (relays.RELAYS | relays.PROXIES)[name](folder, port, backend)
     if name == "socket-proxyd" and under:
         at = command.index("/lib/systemd/systemd-socket-proxyd")
         command[at:at] = [word for variable in ("LD_PRELOAD", "TRUEFIN_POLICY", "TRUEFIN_LOG") for word in ("-E", variable)]
@@ -116,6 +119,59 @@ def run_load(options):
     return 1 if bad else 0
 
 
+def ask(options, name, policy):
+    with tempfile.TemporaryDirectory(prefix="relays-") as place:
+        folder = pathlib.Path(place)
+        folder.chmod(0o755)
+        backend, running = free_port(), []
+
+        def start():
+            relay, port = start_relay(options, folder, name, backend, policy)
+            running.append(relay)
+            return port
+
+        try:
+            counts = asyncio.run(web.requests(start, backend, options.requests, seed=options.seed))
+        finally:
+            for relay in running:
+                relay.__exit__()
+        log = folder / "relay.log"
+        return counts, log.read_text().count("event=source-failed") if log.exists() else 0
+
+
+def run_web(options):
+    """As many requests through each proxy, with the preset and without: what differs?"""
+    bad = 0
+    for name in options.relays:
+        (without, _), (under, records) = ask(options, name, ""), ask(options, name, options.policy)
+        false = sum(n for (kind, how), n in under.items() if kind.startswith("end of") and how == "rst")
+        bad += false
+        print(f"{name}: {options.requests} requests, {false} resets after a whole answer, "
+              f"{records} ended because of their source", flush=True)
+        for key in sorted(without | under):
+            mark = "" if without[key] == under[key] else "  *"
+            print(f"    {key[0]:16} {key[1]:12} {without[key]:6} {under[key]:6}{mark}", flush=True)
+    return 1 if bad else 0
+
+
+def run_cost(options):
+    """Both relays run at the same time, and are asked in turns."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=cost.echo, args=(listener,), daemon=True).start()
+    for name in options.relays:
+        with tempfile.TemporaryDirectory(prefix="relays-") as one, tempfile.TemporaryDirectory(prefix="relays-") as two:
+            backend = listener.getsockname()[1]
+            bare, bare_port = start_relay(options, pathlib.Path(one), name, backend, "")
+            with bare:
+                under, port = start_relay(options, pathlib.Path(two), name, backend, options.policy)
+                with under:
+                    ratio, without, with_it, _ = cost.compare((bare.process.pid, bare_port), (under.process.pid, port),
+                                                              options.rounds, options.cost)
+                    print(f"{name}: a byte there and back {without * 1e6:.2f} us, under {options.policy} {with_it * 1e6:.2f} us "
+                          f"(least of {options.rounds}); median of the pairs {ratio:.3f}", flush=True)
+    return 0
+
+
 def main():
     parser = argparse.ArgumentParser(prog="scripts/relays", description=__doc__)
     parser.add_argument("--truefin", required=True)
@@ -131,9 +187,18 @@ def main():
     parser.add_argument("--sizes", type=lambda text: load.FIXED.extend(int(size) for size in text.split(",")))
     parser.add_argument("--same", action="store_true", help="all connections carry the same bytes")
     parser.add_argument("--verbose", action="store_true")
-    parser.add_argument("relays", nargs="*", default=list(relays.RELAYS))
+    parser.add_argument("--requests", type=int, default=0, help="through proxies of HTTP, with the preset and without")
+    parser.add_argument("--cost", type=int, default=0, help="bytes there and back in a round: the relay's processor time")
+    parser.add_argument("relays", nargs="*")
     options = parser.parse_args()
     load.VERBOSE, load.SAME = options.verbose, options.same
+    if options.requests:
+        options.relays = options.relays or list(relays.PROXIES)
+        sys.exit(run_web(options))
+    if options.cost:
+        options.relays = options.relays or ["haproxy-tcp"]
+        sys.exit(run_cost(options))
+    options.relays = options.relays or list(relays.RELAYS)
     sys.exit(run_load(options))
 
 

@@ -57,6 +57,83 @@ RELAYS = {
 }
 
 
+def haproxy_http(folder, port, backend):
+    return haproxy(folder, port, backend, "option http-keep-alive\n    http-reuse always", "http")
+
+
+def nginx_http(folder, port, backend):
+    path = folder / "nginx.conf"
+    temporary = " ".join(f"{name}_temp_path {folder}/{name};" for name in (
+        "client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    path.write_text(f"""worker_processes 2;
+daemon off;
+error_log {folder}/error.log;
+pid {folder}/nginx.pid;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    {temporary}
+    upstream backend {{ server 127.0.0.1:{backend}; keepalive 32; }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off; }}
+    }}
+}}
+""")
+    return ["/usr/sbin/nginx", "-c", path, "-p", folder]
+
+
+def varnish(folder, port, backend):
+    return ["/usr/sbin/varnishd", "-F", "-n", folder / "varnish", "-a", f"127.0.0.1:{port}", "-b", f"127.0.0.1:{backend}",
+            "-s", "malloc,32m", "-j", "none", "-p", "thread_pool_min=40"]
+
+
+def squid(folder, port, backend):
+    folder.chmod(0o777)
+    path = folder / "squid.conf"
+    path.write_text(f"""http_port 127.0.0.1:{port} accel defaultsite=test
+cache_peer 127.0.0.1 parent {backend} 0 no-query originserver no-digest connect-fail-limit=1000000
+http_access allow all
+cache deny all
+memory_cache_shared off
+pinger_enable off
+visible_hostname localhost
+access_log none
+cache_log {folder}/cache.log
+pid_filename {folder}/squid.pid
+coredump_dir {folder}
+shutdown_lifetime 1 second
+""")
+    return ["/usr/sbin/squid", "-N", "-n", f"relays{port}", "-f", path]
+
+
+def apache(folder, port, backend):
+    path = folder / "apache.conf"
+    modules = "/usr/lib/apache2/modules"
+    path.write_text(f"""ServerName test
+Listen 127.0.0.1:{port}
+PidFile {folder}/apache.pid
+ErrorLog {folder}/error.log
+LoadModule mpm_event_module {modules}/mod_mpm_event.so
+LoadModule authz_core_module {modules}/mod_authz_core.so
+LoadModule proxy_module {modules}/mod_proxy.so
+LoadModule proxy_http_module {modules}/mod_proxy_http.so
+KeepAlive On
+MaxKeepAliveRequests 0
+ProxyPass / http://127.0.0.1:{backend}/
+""")
+    return ["/usr/sbin/apache2", "-f", path, "-DFOREGROUND"]
+
+
+PROXIES = {
+    "haproxy-http": haproxy_http,
+    "nginx-http": nginx_http,
+    "varnish": varnish,
+    "squid": squid,
+    "apache": apache,
+}
+
+
 def environment():
     """systemd-socket-activate passes on little of its environment."""
     names = [name for name in os.environ if name.startswith("TRUEFIN_") or name == "LD_PRELOAD"]
