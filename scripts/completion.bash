@@ -8,8 +8,8 @@ _truefin_policy()
         COMPREPLY=($(compgen -W 'keep fin linger flush-rst rst' -- "${cur#=}"))
         return
     fi
-    COMPREPLY=($(compgen -W 'abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin refuse-write-after-fin defer-close off close= unread=
-        unwind= exception= exit= exit-error= session-error= stop= crash=' -- "$cur"))
+    COMPREPLY=($(compgen -W 'abort-on-crash abort-on-unread-data abort-unless-shutdown always-fin relay refuse-write-after-fin defer-close off close= unread=
+        unwind= exception= source-failed= exit= exit-error= session-error= stop= crash=' -- "$cur"))
     [[ ${COMPREPLY-} != *= ]] || compopt -o nospace
 }
 

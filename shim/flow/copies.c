@@ -3,11 +3,11 @@
 #include "libc.h"
 
 enum {
-    BUCKETS = 8192,   /* a power of two */
-    FIRSTS = 4,       /* in each */
-    AGED = 1 << 16,   /* first reads later another one may have the place */
-    CERTAIN = 16,     /* so many bytes are no accident */
-    LIKELY = 8,       /* nor are these, where nobody else has read them */
+    BUCKETS = 8192, /* a power of two */
+    FIRSTS = 4,     /* in each */
+    AGED = 1 << 16, /* first reads later another one may have the place */
+    CERTAIN = 16,   /* so many bytes are no accident */
+    LIKELY = 8,     /* nor are these, where nobody else has read them */
 };
 
 /* What this thread has read last. */

@@ -11,7 +11,7 @@ enum { HOW_ERRNO_MOST = 4095, HOW_STATUS = 1 << 16, HOW_SIGNAL = 1 << 17, HOW_UN
 struct failure {
     uint32_t how;         /* an errno, HOW_UNKNOWN; of a child HOW_STATUS or HOW_SIGNAL, and which */
     uint32_t at;          /* flow_now() */
-    uint64_t partner;  /* who wrote to it last; 0: not to be told */
+    uint64_t partner;     /* who wrote to it last; 0: not to be told */
     uint64_t tail;        /* what the last read from it has ended in (copies.h) */
     struct endpoint peer; /* of a connection */
     int32_t child;        /* the pid of a child; 0: it is a connection */

@@ -52,7 +52,8 @@ static struct flow *flow_make(uint32_t number)
     struct flow *flow = flow_at(number);
     if (flow || number >= CHUNK * CHUNKS)
         return flow;
-    struct chunk *chunk = mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    struct chunk *chunk =
+        mmap(NULL, sizeof *chunk, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (chunk == MAP_FAILED)
         return NULL;
     struct chunk *first = NULL;

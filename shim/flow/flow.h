@@ -21,27 +21,27 @@
 #include <stdint.h>
 
 enum {
-    FLOW_FED = 1,      /* something was written to it */
-    FLOW_FEEDS = 2,    /* something of it was written to another one */
-    FLOW_ENDED = 4,    /* the program has read its peer's FIN: it cannot fail any more */
-    FLOW_FAILED = 8,   /* the program was told so, or it was found */
+    FLOW_FED = 1,       /* something was written to it */
+    FLOW_FEEDS = 2,     /* something of it was written to another one */
+    FLOW_ENDED = 4,     /* the program has read its peer's FIN: it cannot fail any more */
+    FLOW_FAILED = 8,    /* the program was told so, or it was found */
     FLOW_DOUBTFUL = 16, /* failed by EPIPE with bytes unread: a FIN may stand behind them */
-    FLOW_ABORTED = 32, /* a shutdown of the program's has become an abort */
+    FLOW_ABORTED = 32,  /* a shutdown of the program's has become an abort */
 };
 
 enum { FLOW_TAILS = 4 };
 
 struct flow {
-    _Atomic table_name owner;    /* the record that this entry is for */
-    _Atomic source_name source;  /* who wrote to it last, by way of us; 0: not to be told */
-    _Atomic source_name partner; /* the last source that could be told */
-    _Atomic table_name sink;     /* what its bytes were written to last */
+    _Atomic table_name owner;           /* the record that this entry is for */
+    _Atomic source_name source;         /* who wrote to it last, by way of us; 0: not to be told */
+    _Atomic source_name partner;        /* the last source that could be told */
+    _Atomic table_name sink;            /* what its bytes were written to last */
     _Atomic uint64_t tails[FLOW_TAILS]; /* in what the last reads from it have ended (copies.h) */
     _Atomic uint32_t next_tail;
     _Atomic uint32_t state;
-    _Atomic int32_t fd;          /* one of its descriptors */
-    _Atomic uint32_t fed;        /* flow_now() when its source, which had failed, was written to it last; 0: never */
-    _Atomic uint32_t ended;      /* flow_now() when its FIN was read */
+    _Atomic int32_t fd;   /* one of its descriptors */
+    _Atomic uint32_t fed; /* flow_now() when its source, which had failed, was written to it last; 0: never */
+    _Atomic uint32_t ended; /* flow_now() when its FIN was read */
     struct endpoint peer;
 };
 

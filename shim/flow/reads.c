@@ -10,7 +10,8 @@ enum {
     BUCKETS = 8192, /* a power of two */
     ENTRIES = 4,
     LEVELS = 5,
-    PIECES = 4,       /* that a read fills, but for the smallest and the largest ones; and one more, if it begins within one */
+    PIECES =
+        4, /* that a read fills, but for the smallest and the largest ones; and one more, if it begins within one */
     MOST_PIECES = 64, /* of the largest size, in one read: with more of it all older reads are forgotten */
     SAMPLE = 16,      /* bytes at each end */
 };
@@ -43,7 +44,8 @@ struct bucket {
 };
 
 static struct bucket buckets[BUCKETS] COLD;
-static _Atomic uint64_t lost_in[BUCKETS] COLD; /* the last turn of those that were in the bucket and are forgotten */
+static _Atomic uint64_t
+    lost_in[BUCKETS] COLD; /* the last turn of those that were in the bucket and are forgotten */
 static _Atomic uint64_t turns COLD;
 static _Atomic bool is_used[LEVELS] COLD; /* has any read been as large? */
 static _Atomic uint64_t lost_everywhere COLD;

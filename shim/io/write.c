@@ -1,8 +1,8 @@
 #include "write.h"
 
 #include "../libc.h"
-#include "told.h"
 #include "judge/refuse.h"
+#include "told.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -11,9 +11,12 @@
 #include <errno.h>
 
 enum {
-    PROMPT = 1000, /* milliseconds: who ends a connection because its source has failed does it within that time */
-    OVER = FLOW_ENDED | FLOW_FAILED | FLOW_ABORTED, /* it cannot fail any more; what we abort is no source that has failed */
-    LATER = 20,    /* the same: a FIN that is read after a failure is a reason of its own, but for one of the same moment */
+    PROMPT =
+        1000, /* milliseconds: who ends a connection because its source has failed does it within that time */
+    OVER = FLOW_ENDED | FLOW_FAILED |
+           FLOW_ABORTED, /* it cannot fail any more; what we abort is no source that has failed */
+    LATER =
+        20, /* the same: a FIN that is read after a failure is a reason of its own, but for one of the same moment */
 };
 
 static bool is_connection(const struct connection *record)
@@ -146,8 +149,7 @@ static uint32_t error_of(int fd, const struct connection *record)
 /* After the program's own FIN TCP_CLOSE may be a good end. */
 static void asked(int fd, const struct connection *record, struct flow *flow, bool closes)
 {
-    if (atomic_load(&flow->state) & OVER || atomic_load(&record->flags) & FLAG_SHUT ||
-        !socket_is_over(fd))
+    if (atomic_load(&flow->state) & OVER || atomic_load(&record->flags) & FLAG_SHUT || !socket_is_over(fd))
         return;
     const uint32_t how = closes ? error_of(fd, record) : HOW_UNKNOWN;
     if (how == EPIPE)
@@ -201,8 +203,7 @@ static bool is_for(const struct flow *flow, const struct failure *failure)
         return false;
     if (!within(since, flow_now(), PROMPT))
         return false;
-    return !(atomic_load(&flow->state) & FLOW_ENDED) ||
-           within(failure->at, atomic_load(&flow->ended), LATER);
+    return !(atomic_load(&flow->state) & FLOW_ENDED) || within(failure->at, atomic_load(&flow->ended), LATER);
 }
 
 bool source_has_failed(const struct connection *connection, struct failure *failure)

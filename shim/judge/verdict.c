@@ -212,7 +212,8 @@ bool verdict_shutdown(int fd, struct connection *connection)
     const enum ending ending = verdict_wanted(connection, EVENT_SOURCE_FAILED);
     if (source_is_aborted(connection))
         return true;
-    if (!ending_aborts(ending) || verdict_fin_is_out(fd, connection) || !source_has_failed(connection, &failure))
+    if (!ending_aborts(ending) || verdict_fin_is_out(fd, connection) ||
+        !source_has_failed(connection, &failure))
         return false;
     int cancellation = no_cancellation();
     const bool at_once =
@@ -292,7 +293,8 @@ void verdict_death(enum event event)
 {
     if (config.watched || !ownership_has_connections())
         return;
-    unsigned count[EVENTS][ENDINGS] = {{0}}; /* for some it is another event: sessions, and what a source has ended */
+    unsigned count[EVENTS][ENDINGS] = {
+        {0}}; /* for some it is another event: sessions, and what a source has ended */
     int cancellation = no_cancellation();
     struct connection *connection;
     stats_begin();

@@ -29,7 +29,12 @@ int keep_next(unsigned from, unsigned last)
     return slots_next(from, last);
 }
 
-enum plan { LINGER, FLUSH, FLUSH_SHARED /* others may read what arrives */, FLUSH_OPEN /* the program may */ };
+enum plan {
+    LINGER,
+    FLUSH,
+    FLUSH_SHARED /* others may read what arrives */,
+    FLUSH_OPEN /* the program may */
+};
 
 /*
  * What the program has set, and what would still be felt: its SIGIO, a close that waits, a late wake-up. What is

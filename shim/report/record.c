@@ -123,7 +123,8 @@ static void put_source(struct line *line, const struct failure *source)
 }
 
 /* While it observes, "would" is what the policy says, in the place of what was done. */
-static void put_ending(struct line *line, int fd, enum event event, enum ending ending, const struct fate *fate)
+static void put_ending(struct line *line, int fd, enum event event, enum ending ending,
+                       const struct fate *fate)
 {
     line_word(line, "event", event_name(event));
     line_word(line, config.observes ? "would" : "ending", ending_name(ending));

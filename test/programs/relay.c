@@ -68,7 +68,8 @@ static int buffer_of(const char *word)
 
 static void connect_to_backend(const char *name)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(backend), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(backend), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) != 0)
         err(1, "connect");
@@ -126,7 +127,8 @@ static ssize_t put(const char *name, char *data, size_t size, const char *way)
     if (strcmp(way, "syscall") == 0)
         return syscall(SYS_write, fd, data, size);
     if (strcmp(way, "fwrite") == 0)
-        return fwrite(data, 1, size, stream_of(name)) == size && fflush(stream_of(name)) == 0 ? (ssize_t)size : -1;
+        return fwrite(data, 1, size, stream_of(name)) == size && fflush(stream_of(name)) == 0 ? (ssize_t)size
+                                                                                              : -1;
     if (strcmp(way, "fputs") == 0)
         return fputs(data, stream_of(name)) >= 0 && fflush(stream_of(name)) == 0 ? (ssize_t)size : -1;
     return write(fd, data, size);

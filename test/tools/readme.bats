@@ -61,7 +61,7 @@ row() {
 # Each cell is what the word sets, whatever was there before; an empty one leaves it.
 @test "the words in REFERENCE set what its table says" {
     local words=0 word cells event cell expected all=keep
-    local -a before=(off 'close=fin,unread=fin,unwind=fin,exception=fin,exit=fin,exit-error=fin,session-error=fin,stop=fin,crash=fin')
+    local -a before=(off 'close=fin,unread=fin,unwind=fin,exception=fin,source-failed=fin,exit=fin,exit-error=fin,session-error=fin,stop=fin,crash=fin')
     while IFS='|' read -r _ word cells; do
         word=$(grep -oE '[a-z-]+' <<<"$word" | head -n 1)
         for event in "${before[@]}"; do
@@ -74,8 +74,8 @@ row() {
             assert_equal "$word:$(row "$event,$word")" "$word:$expected"
         done
         words=$((words + 1))
-    done < <(grep -E '^\| `(abort-|always-|off)' "$REFERENCE")
-    assert_equal "$words" 5
+    done < <(grep -E '^\| `(abort-|always-|relay|off)' "$REFERENCE")
+    assert_equal "$words" 6
 }
 
 @test "the default in REFERENCE is the default" {
@@ -98,7 +98,7 @@ first_cells() {
     # The program lists them when it is given something else.
     "$TRUEFIN" policy crash=x 2>&1 | sed -n 's/.*(allowed: \([a-z, -]*\).*/\1/p' | tr -d ' ' | tr ',' '\n' >endings
     first_cells ending | diff endings -
-    assert_equal "$(wc -l <events) $(wc -l <endings)" '9 5'
+    assert_equal "$(wc -l <events) $(wc -l <endings)" '10 5'
 }
 
 @test "REFERENCE gives the defaults of the variables" {

@@ -16,6 +16,7 @@ import time
 import cost
 import load
 import relays
+import table
 import web
 
 HERE = pathlib.Path(__file__).parent
@@ -154,6 +155,31 @@ def run_web(options):
     return 1 if bad else 0
 
 
+def half(options, name, kind, setting):
+    with tempfile.TemporaryDirectory(prefix="relays-") as place:
+        folder = pathlib.Path(place)
+        folder.chmod(0o755)
+        backend = free_port()
+        under = [options.truefin, "run"] if setting != "plain" else []
+        with Running([*under, sys.executable, HERE / "half.py", str(backend)], folder, "backend"):
+            wait_for(lambda: listens(backend), "the backend")
+            relay, port = start_relay(options, folder, name, backend, options.policy if setting == "both" else "")
+            with relay:
+                return table.seen(port, kind)
+
+
+def run_table(options):
+    rows = []
+    for name in options.relays:
+        kinds = [kind for kind in table.KINDS if kind != "raw" or name in relays.RELAYS]
+        cells = {setting: {kind: half(options, name, kind, setting) for kind in kinds} for setting in table.SETTINGS}
+        rows.append((name, cells))
+        print(name, cells, flush=True)
+    if options.write:
+        table.write(rows, options.page)
+    return 0
+
+
 def run_cost(options):
     """Both relays run at the same time, and are asked in turns."""
     listener = socket.create_server(("127.0.0.1", 0))
@@ -188,6 +214,8 @@ def main():
     parser.add_argument("--same", action="store_true", help="all connections carry the same bytes")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--requests", type=int, default=0, help="through proxies of HTTP, with the preset and without")
+    parser.add_argument("--table", action="store_true", help="half an answer through each, of a server that is killed")
+    parser.add_argument("--write", action="store_true", help="the same, and puts the table into docs/RELAYS.md")
     parser.add_argument("--cost", type=int, default=0, help="bytes there and back in a round: the relay's processor time")
     parser.add_argument("relays", nargs="*")
     options = parser.parse_args()
@@ -195,6 +223,9 @@ def main():
     if options.requests:
         options.relays = options.relays or list(relays.PROXIES)
         sys.exit(run_web(options))
+    if options.table or options.write:
+        options.relays = options.relays or [*relays.RELAYS, *relays.PROXIES]
+        sys.exit(run_table(options))
     if options.cost:
         options.relays = options.relays or ["haproxy-tcp"]
         sys.exit(run_cost(options))

@@ -11,6 +11,7 @@ KINDS = ("length", "chunked", "close", "idle", "cut")
 PER_CONNECTION = 20
 CLIENTS = 24
 LIMIT = 30
+IDLE = 0.3  # seconds
 
 
 def body_of(number, size):
@@ -23,9 +24,15 @@ def reset(writer):
 
 
 async def backend(reader, writer):
-    """Of GET /KIND/SIZE/NUMBER. "idle" gives a whole answer and resets the connection when it is idle; "cut" half of one."""
+    """Of GET /KIND/SIZE/NUMBER. "idle" gives a whole answer and resets the connection if it is idle then; "cut" half of one."""
     try:
-        while head := await reader.readuntil(b"\r\n\r\n"):
+        patience = None
+        while True:
+            try:
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), patience)
+            except asyncio.TimeoutError:
+                reset(writer)
+                return
             _, kind, size, number = head.split(b" ")[1].decode().rsplit("/", 3)
             body = body_of(int(number), int(size))
             start = b"HTTP/1.1 200 OK\r\nCache-Control: no-store\r\n"
@@ -45,7 +52,8 @@ async def backend(reader, writer):
                 sent = body[:len(body) // 2] if kind == "cut" else body
                 writer.write(start + b"Content-Length: %d\r\n\r\n%s" % (len(body), sent))
             await writer.drain()
-            if kind in ("idle", "cut"):
+            patience = IDLE if kind == "idle" else None
+            if kind == "cut":
                 await asyncio.sleep(0.02)
                 reset(writer)
                 return
