@@ -14,7 +14,7 @@ setup() {
 
 @test "the sessions in GUIDE are what one sees" {
     requires curl busybox python3
-    sessions_are_true "$GUIDE" 12
+    sessions_are_true "$GUIDE" 13
 }
 
 @test "systemd understands the drop-in in GUIDE" {

@@ -12,8 +12,8 @@ setup() {
     started=()
 }
 
-@test "the sessions in README are what one sees" {
-    sessions_are_true "$README" 2
+@test "the session in README is what one sees" {
+    sessions_are_true "$README" 1
 }
 
 @test "the sessions in REFERENCE are what one sees" {
@@ -25,7 +25,7 @@ setup() {
 }
 
 @test "README is no longer than a few screens, and no line is too long" {
-    assert [ "$(wc -l <"$README")" -le 195 ]
+    assert [ "$(wc -l <"$README")" -le 180 ]
     run -1 grep -nE '.{121}' "$README"
 }
 
