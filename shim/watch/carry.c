@@ -2,11 +2,13 @@
 
 #include "config.h"
 #include "connection/endpoint.h"
+#include "connection/fate.h"
 #include "connection/socket.h"
 #include "copies.h"
 #include "keeper.h"
 #include "kept/kept.h"
 #include "listeners.h"
+#include "marker.h"
 #include "proc.h"
 #include "report/record.h"
 
@@ -103,4 +105,37 @@ void carry_record(pid_t pid, int pidfd, void (*report)(const void *data), const 
         close(nothing);
     }
     record_about(0, NULL, NULL);
+}
+
+/* For REPORT of carry_record(). */
+struct ended {
+    int fd;
+    enum event event;
+    enum ending ending;
+    struct fate fate;
+    bool known; /* the fate */
+};
+
+static void say(const void *data)
+{
+    const struct ended *ended = data;
+    record_ending(ended->fd, ended->event, ended->ending, ended->known ? &ended->fate : NULL);
+}
+
+void carry_record_ending(pid_t pid, int pidfd, int fd, enum event event, enum ending ending)
+{
+    struct ended ended = {.fd = fd, .event = event, .ending = ending, .known = config.log_all};
+    if ((ending == ENDING_KEEP && !config.log_all) || !record_wanted())
+        return;
+    if (ended.known) {
+        const struct linger linger = socket_linger(fd);
+        ended.fate = fate_of(fd, (struct known){.aborts = linger.l_onoff && linger.l_linger == 0});
+    }
+    carry_record(pid, pidfd, say, &ended);
+}
+
+enum ending carry_ending(int fd, const struct endings *endings, enum event event)
+{
+    const enum ending ending = (enum ending)endings->of[event];
+    return marker_is_off() || (ending_aborts(ending) && socket_fin_sent(fd)) ? ENDING_KEEP : ending;
 }

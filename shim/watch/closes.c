@@ -6,6 +6,7 @@
 #include "connection/fate.h"
 #include "connection/socket.h"
 #include "copies.h"
+#include "deferrals.h"
 #include "epolls.h"
 #include "filter.h"
 #include "holders.h"
@@ -36,60 +37,11 @@ struct call {
     unsigned last;
 };
 
-/* A connection whose close is deferred. */
-struct deferred {
-    int fd; /* our copy */
-    pid_t pid;
-    ino_t inode;
-    const struct endings *endings;
-    enum event event; /* close or unread */
-    uint32_t due;
-};
-
-static struct {
-    struct deferred *at; /* the one that is due first comes first */
-    size_t count;
-    size_t room;
-} deferred;
-
-/* For REPORT of carry_record(). */
-struct ended {
-    int fd;
-    enum event event;
-    enum ending ending;
-    struct fate fate;
-    bool known; /* the fate */
-};
-
-static void say(const void *data)
-{
-    const struct ended *ended = data;
-    record_ending(ended->fd, ended->event, ended->ending, ended->known ? &ended->fate : NULL);
-}
-
-static void record(pid_t pid, int pidfd, int fd, enum event event, enum ending ending)
-{
-    struct ended ended = {.fd = fd, .event = event, .ending = ending, .known = config.log_all};
-    if ((ending == ENDING_KEEP && !config.log_all) || !record_wanted())
-        return;
-    if (ended.known) {
-        const struct linger linger = socket_linger(fd);
-        ended.fate = fate_of(fd, (struct known){.aborts = linger.l_onoff && linger.l_linger == 0});
-    }
-    carry_record(pid, pidfd, say, &ended);
-}
-
 static enum event event_of(int fd, const struct endings *endings)
 {
     if (endings->of[EVENT_UNREAD] == endings->of[EVENT_CLOSE])
         return EVENT_CLOSE;
     return socket_unread(fd) > 0 ? EVENT_UNREAD : EVENT_CLOSE;
-}
-
-static enum ending ending_for(int fd, const struct endings *endings, enum event event)
-{
-    const enum ending ending = (enum ending)endings->of[event];
-    return marker_is_off() || (ending_aborts(ending) && socket_fin_sent(fd)) ? ENDING_KEEP : ending;
 }
 
 /* Can the end of the process abort it? */
@@ -108,27 +60,6 @@ static bool is_to_wait(int fd, const struct endings *endings, enum ending ending
 {
     return endings->has[OPTION_DEFER_CLOSE] && config.defer_time > 0 && !ending_aborts(ending) &&
            death_aborts(endings) && !socket_linger(fd).l_onoff && !socket_fin_sent(fd);
-}
-
-static bool defer(const struct call *call, int fd, ino_t inode, const struct endings *endings,
-                  enum event event)
-{
-    if (deferred.count == deferred.room) {
-        const size_t room = deferred.room ? 2 * deferred.room : 64;
-        struct deferred *more = realloc(deferred.at, room * sizeof *more);
-        if (!more)
-            return false;
-        deferred.at = more;
-        deferred.room = room;
-    }
-    kept_silence(fd);
-    deferred.at[deferred.count++] = (struct deferred){.fd = fd,
-                                                      .pid = call->pid,
-                                                      .inode = inode,
-                                                      .endings = endings,
-                                                      .event = event,
-                                                      .due = clock_now() + config.defer_time};
-    return true;
 }
 
 static bool leaves_sets(const struct call *call, int number, int fd, ino_t inode)
@@ -151,21 +82,23 @@ static bool linger(int fd)
 static bool end(const struct call *call, int number, int fd, ino_t inode, const struct endings *endings)
 {
     const enum event event = event_of(fd, endings);
-    enum ending ending = ending_for(fd, endings, event);
+    enum ending ending = carry_ending(fd, endings, event);
     if (config.observes) {
-        record(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
+        carry_record_ending(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
         return false;
     }
     const bool waits = is_to_wait(fd, endings, ending);
     const bool outlives = waits || ending == ENDING_LINGER || ending == ENDING_FLUSH_RST;
     const bool may_outlive = outlives && leaves_sets(call, number, fd, inode);
-    if (waits && may_outlive && defer(call, fd, inode, endings, event))
+    if (waits && may_outlive &&
+        deferrals_begin((struct deferral){
+            .fd = fd, .pid = call->pid, .inode = inode, .endings = endings, .event = event}))
         return true;
     if (ending == ENDING_LINGER && !may_outlive)
         ending = ENDING_FIN;
     if (ending == ENDING_FLUSH_RST && !may_outlive && kept_unflushed(fd, false) > 0)
         ending = ENDING_KEEP;
-    record(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
+    carry_record_ending(call->pid, peek_pidfd(call->tid, call->pid), fd, event, ending);
     if (ending == ENDING_FLUSH_RST)
         kept_silence(fd);
     if (ending == ENDING_LINGER)
@@ -335,105 +268,4 @@ bool closes_have_sockets(pid_t pid)
     const bool has_any = sockets.count > 0;
     free(sockets.at);
     return has_any || !is_known;
-}
-
-bool closes_wait(void)
-{
-    return deferred.count > 0;
-}
-
-int closes_until_due(void)
-{
-    const int32_t left = (int32_t)(deferred.at[0].due - clock_now());
-    return left > 0 ? left : 0;
-}
-
-static void let_go(const struct deferred *it, enum event event, enum ending ending)
-{
-    const int pidfd = proc_open(it->pid, it->pid);
-    record(it->pid, pidfd, it->fd, event, ending);
-    if (ending == ENDING_KEEP || !carry_out(it->fd, ending, ending == ENDING_LINGER))
-        copies_add(it->fd);
-    if (pidfd >= 0)
-        close(pidfd);
-}
-
-static void believe(const struct deferred *it)
-{
-    let_go(it, it->event, ending_for(it->fd, it->endings, it->event));
-}
-
-static struct deferred take_out(size_t i)
-{
-    const struct deferred taken = deferred.at[i];
-    for (deferred.count--; i < deferred.count; i++)
-        deferred.at[i] = deferred.at[i + 1];
-    return taken;
-}
-
-void closes_look(void)
-{
-    enum { AT_ONCE = 64 };
-    const uint32_t now = clock_now();
-    int done = 0;
-    while (deferred.count > 0 && done < AT_ONCE && (int32_t)(now - deferred.at[0].due) >= 0) {
-        const struct deferred it = take_out(0);
-        believe(&it);
-        done++;
-    }
-    if (done > 0)
-        copies_close();
-}
-
-/* The next one of PID's. False if there is none. */
-static bool take_next(struct deferred *out, pid_t pid)
-{
-    for (size_t i = 0; i < deferred.count; i++)
-        if (deferred.at[i].pid == pid) {
-            *out = take_out(i);
-            return true;
-        }
-    return false;
-}
-
-void closes_are_believed(pid_t pid)
-{
-    struct deferred it;
-    epolls_forget(pid);
-    while (take_next(&it, pid))
-        believe(&it);
-    copies_close();
-}
-
-struct verdict {
-    enum event event;
-    unsigned count[2][ENDINGS + 1]; /* of each ending, for the event and for sessions */
-};
-
-static void say_death(const void *data)
-{
-    const struct verdict *verdict = data;
-    for (int session = 0; session < 2; session++)
-        record_death(event_of_session(verdict->event, session), verdict->count[session]);
-}
-
-void closes_at_death(pid_t pid, int pidfd, const struct inodes *given, enum event event)
-{
-    struct verdict verdict = {.event = event};
-    struct deferred it;
-    bool any = false;
-    epolls_forget(pid);
-    while (take_next(&it, pid)) {
-        bool was_given = false;
-        for (size_t i = 0; given && i < given->count; i++)
-            was_given |= given->at[i] == it.inode;
-        const enum event its_event = event_of_session(event, was_given);
-        const enum ending ending = ending_for(it.fd, it.endings, its_event);
-        any = true;
-        verdict.count[its_event != event][ending]++;
-        if (ending == ENDING_KEEP || !carry_out(it.fd, ending, true))
-            copies_add(it.fd);
-    }
-    if (any && record_wanted())
-        carry_record(pid, pidfd, say_death, &verdict);
 }

@@ -25,20 +25,4 @@ void closes_see(struct seccomp_notif *notice);
 /* Has PID, which begins a program, any socket, as far as can be told? Rests. */
 bool closes_have_sockets(pid_t pid);
 
-/* Is any close deferred? */
-bool closes_wait(void);
-
-/* Milliseconds until one is due; at most those of TRUEFIN_DEFER_TIME. And: carries out what is due. */
-int closes_until_due(void);
-void closes_look(void);
-
-/*
- * The process PID, which was GIVEN sockets (NULL: not known), ends by EVENT: its connections whose close is deferred end by that,
- * and a record says so. PIDFD is PID's. May rest (turns.h).
- */
-void closes_at_death(pid_t pid, int pidfd, const struct inodes *given, enum event event);
-
-/* The process runs another program, or ends in a way about which no rule says anything: what it has closed is closed. May rest. */
-void closes_are_believed(pid_t pid);
-
 #endif

@@ -1,6 +1,7 @@
 #include "ends.h"
 
 #include "closes.h"
+#include "deferrals.h"
 #include "holders.h"
 #include "judge.h"
 #include "proc.h"
@@ -115,7 +116,7 @@ void ends_exits(struct task *task)
     } else {
         process->first.decided = process->alive == 0;
         if (process->alive == 0)
-            closes_are_believed(process->first.tid);
+            deferrals_are_believed(process->first.tid);
         tracee_let_die(task, 0);
     }
 }
@@ -129,7 +130,7 @@ void ends_of_signal(struct task *task, int number)
         judge(task, number, process->alive == 0, number);
     } else {
         process->first.decided = process->alive == 0;
-        closes_are_believed(process->first.tid);
+        deferrals_are_believed(process->first.tid);
         tracee_let_die(task, number);
     }
 }
@@ -160,7 +161,7 @@ static bool runs_tracer(pid_t pid)
 static void begin_program(void *data)
 {
     const struct turn *turn = data;
-    closes_are_believed(turn->tid);
+    deferrals_are_believed(turn->tid);
     struct inodes *foreign = judge_exec(turn->tid);
     const bool has_sockets = closes_have_sockets(turn->tid);
     struct task *task = find_still(turn);
@@ -209,7 +210,7 @@ void ends_unseen(struct task *task, int status)
     task_exits(task);
     if (is_last(task_process(task))) {
         judge_unseen(task_process(task), status);
-        closes_are_believed(task->tgid);
+        deferrals_are_believed(task->tgid);
     }
     task_forget(task);
 }

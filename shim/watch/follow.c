@@ -1,6 +1,7 @@
 #include "follow.h"
 
 #include "closes.h"
+#include "deferrals.h"
 #include "ends.h"
 #include "epolls.h"
 #include "holders.h"
@@ -156,8 +157,8 @@ static int milliseconds_left(void)
     int left = AT_LEAST_EVERY;
     if (keeper_has_any() && keeper_until_due() < left)
         left = keeper_until_due();
-    if (closes_wait() && closes_until_due() < left)
-        left = closes_until_due();
+    if (deferrals_are_there() && deferrals_until_due() < left)
+        left = deferrals_until_due();
     return left;
 }
 
@@ -180,8 +181,8 @@ static bool see_to_others(bool rests)
     if (any[3].revents && notices_begin())
         epolls_begin();
     keeper_look(any[2].revents);
-    if (closes_wait())
-        closes_look();
+    if (deferrals_are_there())
+        deferrals_look();
     if (any[0].revents)
         while (read(any[0].fd, &info, sizeof info) > 0)
             ;
@@ -194,7 +195,7 @@ void follow_all(void)
     bool may_hear = true;
     for (;;) {
         const bool works = turns_are_due();
-        const bool waits = keeper_has_any() || closes_wait();
+        const bool waits = keeper_has_any() || deferrals_are_there();
         const bool has_others = works || waits || notices_are_on() || notices_channel() >= 0;
         if (!has_others)
             close_signals();

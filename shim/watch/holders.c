@@ -6,16 +6,14 @@
 #include "sockets.h"
 #include "turns.h"
 
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/kcmp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FIRST = 256, ABOVE = 0, TEXT_SIZE = 512, PATH_SIZE = 64 };
+enum { FIRST = 256, ABOVE = 0 };
 
 struct holder {
     ino_t inode;
@@ -197,21 +195,6 @@ bool holders_have(ino_t inode, pid_t but)
     return found->failed;
 }
 
-/* The text of /proc/PID/fdinfo/FD has that for Unix sockets alone; what has been sent to them and not been received. */
-static int in_flight(pid_t pid, int fd)
-{
-    char path[PATH_SIZE];
-    char text[TEXT_SIZE];
-    snprintf(path, sizeof path, PROC_ROOT "/%d/fdinfo/%d", pid, fd);
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
-    const ssize_t size = file < 0 ? 0 : read(file, text, sizeof text - 1);
-    if (file >= 0)
-        close(file);
-    text[size < 0 ? 0 : size] = '\0';
-    const char *count = strstr(text, "scm_fds:");
-    return count ? (int)strtol(count + sizeof "scm_fds:", NULL, 10) : -1;
-}
-
 static bool is_foreign(const struct process *process, ino_t inode)
 {
     for (size_t i = 0; process->foreign && i < process->foreign->count; i++)
@@ -286,7 +269,7 @@ static void ask_unix(void)
         struct process *process = process_of(found->at[i].pid);
         if (found->at[i].pid == ABOVE || !process || !process->has_unix || found->at[i].fd <= STDERR_FILENO)
             continue;
-        const int count = in_flight(found->at[i].pid, found->at[i].fd);
+        const int count = proc_in_flight(found->at[i].pid, found->at[i].fd);
         process->held_unix |= count >= 0;
         sharing.flies |= count > 0;
     }

@@ -1,10 +1,10 @@
 #include "judge.h"
 
 #include "carry.h"
-#include "closes.h"
 #include "config.h"
 #include "connection/socket.h"
 #include "copies.h"
+#include "deferrals.h"
 #include "holders.h"
 #include "judge/event.h"
 #include "listeners.h"
@@ -184,7 +184,7 @@ void judge_death(const struct process *process, pid_t thread, int status, bool l
     bool hidden = false;
     struct told *told = told_new(death.pid, sockets.count);
     listeners_forget();
-    closes_at_death(death.pid, death.pidfd, given, death.event);
+    deferrals_at_death(death.pid, death.pidfd, given, death.event);
     if (changes_any(&sockets, &death)) {
         exclude_shared(&sockets, &death);
         hidden = holders_are_hidden();

@@ -17,6 +17,7 @@
 
 enum { THREAD_TOO = O_EXCL }; /* PIDFD_THREAD, Linux 6.9 */
 enum { PATH_SIZE = 64, LINE_SIZE = 256, STATUS_SIZE = 64 << 10, MOST_PASSED = 1024, ENTRIES_SIZE = 4096 };
+enum { DESCRIPTOR_SIZE = 24 }; /* "fdinfo/" and a number */
 enum { MOST_AUXILIARY = 128 }; /* AT_VECTOR_SIZE is below 60 */
 
 /* Reads the file at PATH as text, as much as fits. */
@@ -285,6 +286,16 @@ long proc_number(const char *path)
 {
     char text[PATH_SIZE];
     return read_text(text, sizeof text, path) ? strtol(text, NULL, 10) : -1;
+}
+
+/* The kernel says it of Unix sockets alone. */
+int proc_in_flight(pid_t pid, int fd)
+{
+    char what[DESCRIPTOR_SIZE];
+    char text[LINE_SIZE];
+    snprintf(what, sizeof what, "fdinfo/%d", fd);
+    const char *count = read_of(text, sizeof text, pid, what) ? strstr(text, "scm_fds:") : NULL;
+    return count ? (int)strtol(count + sizeof "scm_fds:" - 1, NULL, 10) : -1;
 }
 
 /* One that ends has given up its memory first, and belongs to root from then on. */

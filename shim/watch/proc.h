@@ -87,6 +87,9 @@ bool proc_is_ours(void);
 /* The number in the file at PATH, as in /proc/sys; -1 if unknown. */
 long proc_number(const char *path);
 
+/* How many descriptors have been sent to the Unix socket FD of PID and not been received? -1: it is none, or unknown. */
+int proc_in_flight(pid_t pid, int fd);
+
 /*
  * Has the last call failed, by errno, because PID may not be looked at (ptrace(2), access mode checking), and
  * not because it ends?

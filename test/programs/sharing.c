@@ -49,7 +49,7 @@ static void greet(void)
     must(write(connection, "Hello.", 6) == 6, "write");
 }
 
-static struct msghdr *message(char *room, size_t size)
+static struct msghdr *message(void *room, size_t size)
 {
     static char byte;
     static struct iovec one = {&byte, 1};
@@ -63,6 +63,7 @@ static void send_it(void)
     _Alignas(struct cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {0};
     struct msghdr *header = message(room, sizeof room);
     struct cmsghdr *part = CMSG_FIRSTHDR(header);
+    must(part != NULL, "no room");
     *part = (struct cmsghdr){
         .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int))};
     memcpy(CMSG_DATA(part), &connection, sizeof connection);
@@ -76,7 +77,9 @@ static void take_it(void)
     struct msghdr *header = message(room, sizeof room);
     char closed;
     must(recvmsg(pair[1], header, 0) == 1, "recvmsg");
-    memcpy(&connection, CMSG_DATA(CMSG_FIRSTHDR(header)), sizeof connection);
+    const struct cmsghdr *part = CMSG_FIRSTHDR(header);
+    must(part != NULL, "no descriptor");
+    memcpy(&connection, CMSG_DATA(part), sizeof connection);
     must(read(pair[1], &closed, 1) == 1, "read");
     greet();
     close(connection);

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # helpers set variables
+# shellcheck disable=SC2154,SC2034  # helpers set and use variables
 # When the filter that shows closes is installed, and what run says of it.
 
 load ../helpers
