@@ -22,6 +22,8 @@
 #include <limits.h>
 #include <pthread.h>
 
+enum { DEATHS = 3 }; /* for some connections a death is another event: that of a session, or of a source */
+
 enum event verdict_event_for(const struct connection *connection, enum event event)
 {
     return event_of_session(event, atomic_load(&connection->flags) & FLAG_GIVEN);
@@ -289,27 +291,44 @@ static bool end_by_death(int fd, struct connection *connection, enum event event
     return true;
 }
 
+/* A function of its own: a death may have little stack. */
+__attribute__((noinline)) static bool dies_of_source(const struct connection *connection, enum event event)
+{
+    struct failure failure;
+    return is_of_source(connection, event, &failure);
+}
+
+/* Of one connection a death is this event, that of a session, or that of a source. */
+static enum event event_of_its_death(const struct connection *connection, enum event event)
+{
+    const enum event its_event = verdict_event_for(connection, event);
+    return dies_of_source(connection, its_event) ? EVENT_SOURCE_FAILED : its_event;
+}
+
+static void record_deaths(enum event event, const unsigned count[DEATHS][ENDINGS])
+{
+    record_death(event, count[0]);
+    if (event_of_session(event, true) != event)
+        record_death(event_of_session(event, true), count[1]);
+    record_death(EVENT_SOURCE_FAILED, count[2]);
+}
+
 void verdict_death(enum event event)
 {
     if (config.watched || !ownership_has_connections())
         return;
-    unsigned count[EVENTS][ENDINGS] = {
-        {0}}; /* for some it is another event: sessions, and what a source has ended */
+    unsigned count[DEATHS][ENDINGS] = {{0}};
     int cancellation = no_cancellation();
     struct connection *connection;
     stats_begin();
     for (int fd = 0; (connection = ownership_next(&fd)); fd++) {
-        struct failure failure;
-        enum event its_event = verdict_event_for(connection, event);
-        if (is_of_source(connection, its_event, &failure))
-            its_event = EVENT_SOURCE_FAILED;
+        const enum event its_event = event_of_its_death(connection, event);
         enum ending ending;
         if (end_by_death(fd, connection, its_event, &ending))
-            count[its_event][ending]++;
+            count[its_event == event ? 0 : its_event == EVENT_SOURCE_FAILED ? 2 : 1][ending]++;
     }
     flush_await(true);
-    for (int its_event = 0; its_event < EVENTS; its_event++)
-        record_death((enum event)its_event, count[its_event]);
+    record_deaths(event, (const unsigned(*)[ENDINGS])count);
     stats_died(event);
     PROBE1(death, (int)event);
     real(pthread_setcancelstate)(cancellation, NULL);

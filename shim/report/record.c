@@ -172,13 +172,9 @@ void record_refusal(int fd)
     finish(&line);
 }
 
-void record_death(enum event event, const unsigned count[ENDINGS])
+/* A function of its own: a death without anything to say may have too little stack for a line. */
+__attribute__((noinline)) static void write_death(enum event event, const unsigned count[ENDINGS])
 {
-    unsigned ended = 0;
-    for (int ending = ENDING_KEEP + 1; ending < ENDINGS; ending++)
-        ended += count[ending];
-    if (!record_wanted() || ended == 0 || config.observes)
-        return;
     KEEP_ERRNO;
     struct line line;
     begin(&line);
@@ -187,6 +183,15 @@ void record_death(enum event event, const unsigned count[ENDINGS])
         if (count[ending])
             line_number(&line, ending_name((enum ending)ending), count[ending]);
     finish(&line);
+}
+
+void record_death(enum event event, const unsigned count[ENDINGS])
+{
+    unsigned ended = 0;
+    for (int ending = ENDING_KEEP + 1; ending < ENDINGS; ending++)
+        ended += count[ending];
+    if (record_wanted() && ended > 0 && !config.observes)
+        write_death(event, count);
 }
 
 void record_note(const char *note)
