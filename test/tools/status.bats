@@ -255,9 +255,14 @@ END
 # Root looks at everybody's processes.
 @test "a policy in a process's memory that is none does not lead it astray" {
     serve accept pause
-    python3 - "$(pid_of server)" "$(nm "$LIBTRUEFIN" | awk '$3 == "policy_default" { print $1 }')" <<'END'
+    "${CC:-gcc}" -I "$SOURCE_DIR/policy" -o offset -x c - <<'END'
+#include "policy.h"
+#include <stdio.h>
+int main(void) { printf("%zu", offsetof(struct policy, rule_count)); }
+END
+    python3 - "$(pid_of server)" "$(nm "$LIBTRUEFIN" | awk '$3 == "policy_default" { print $1 }')" "$(./offset)" <<'END'
 import sys
-pid, offset = sys.argv[1], int(sys.argv[2], 16) + 32 * 44  # how many rules, behind the room for 32
+pid, offset = sys.argv[1], int(sys.argv[2], 16) + int(sys.argv[3])
 base = next(int(line.split("-")[0], 16) for line in open(f"/proc/{pid}/maps") if line.rstrip().endswith("/libtruefin.so"))
 with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
     memory.seek(base + offset)
