@@ -13,8 +13,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The switch. How often was it moved? 0 never, an odd number: off, an even one: on again. */
+/*
+ * The switch. How often was it moved? 0 never, an odd number: off, an even one: on again. With the highest bit, who has
+ * switched it off could not disarm what is armed: the library does so when a connection next begins or ends.
+ */
 extern _Atomic uint32_t truefin_switched;
+#define MARKER_DISARM 0x80000000U
 
 /*
  * Has somebody said that nothing is to be changed any more? Async-signal-safe, also in a vfork child, and in the thread of
@@ -29,6 +33,13 @@ __attribute__((no_sanitize("address", "thread", "undefined"))) static inline boo
 static inline bool marker_was_off(void)
 {
     return atomic_load(&truefin_switched) != 0;
+}
+
+/* Must the caller disarm all? True once. */
+static inline bool marker_must_disarm(void)
+{
+    return (atomic_load(&truefin_switched) & MARKER_DISARM) &&
+           (atomic_fetch_and(&truefin_switched, ~MARKER_DISARM) & MARKER_DISARM);
 }
 
 /*

@@ -3,6 +3,7 @@
 #include "config.h"
 #include "connection/counters.h"
 #include "connection/socket.h"
+#include "marker.h"
 #include "process/ownership.h"
 #include "process/process.h"
 #include "report/probes.h"
@@ -22,6 +23,8 @@ void protect_born(int fd, struct connection *connection, const struct facts *fac
 /* What is born once exit(3) has begun is ended by a close, not by the exit. */
 void protect(int fd, struct connection *connection)
 {
+    if (marker_must_disarm())
+        ownership_disarm_all();
     if (process_is_exiting())
         atomic_fetch_or(&connection->flags, FLAG_LATE);
     else if (ending_aborts((enum ending)connection->endings->of[EVENT_CRASH]) &&

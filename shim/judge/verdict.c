@@ -236,6 +236,8 @@ bool verdict_shutdown(int fd, struct connection *connection)
 
 void verdict_close(int fd, size_t buffered)
 {
+    if (marker_must_disarm())
+        ownership_disarm_all();
     struct connection *connection = table_take(fd);
     if (!connection)
         return;

@@ -238,23 +238,36 @@ static void tell_page(const struct image *image, bool off)
                                                      .expected_size = sizeof((struct page *)NULL)->magic});
 }
 
+static bool write_switch(struct image *image, uint32_t next)
+{
+    const struct remote_change change = {.at = image->switch_at,
+                                         .mark = image->marker,
+                                         .was = &image->switched,
+                                         .is = &next,
+                                         .expected = &truefin_marker,
+                                         .size = sizeof next,
+                                         .expected_size = sizeof truefin_marker};
+    if (remote_write(image->pid, &change)) {
+        image->switched = next;
+        return true;
+    }
+    image->error = errno;
+    return false;
+}
+
 bool image_switch(struct image *image, bool off)
 {
     if ((image->switched & 1) == off)
         return true;
     /* Never 0 again: what was armed before is not armed any more. */
-    const uint32_t next = image->switched + 1 ? image->switched + 1 : 2;
-    if (!remote_write(image->pid, &(struct remote_change){.at = image->switch_at,
-                                                          .mark = image->marker,
-                                                          .was = &image->switched,
-                                                          .is = &next,
-                                                          .expected = &truefin_marker,
-                                                          .size = sizeof next,
-                                                          .expected_size = sizeof truefin_marker})) {
-        image->error = errno;
+    const uint32_t next = (image->switched & ~MARKER_DISARM) + 1;
+    if (!write_switch(image, next & MARKER_DISARM ? 2 : next))
         return false;
-    }
-    image->switched = next;
     tell_page(image, off);
     return true;
+}
+
+bool image_order_disarm(struct image *image)
+{
+    return write_switch(image, image->switched | MARKER_DISARM);
 }

@@ -39,4 +39,7 @@ bool image_config(const struct image *image, struct config *out, struct policy *
 /* Sets the switch to the next number that is odd for OFF, else even; true too where it is so already. */
 bool image_switch(struct image *image, bool off);
 
+/* Has the library disarm what is armed, for we cannot (MARKER_DISARM). It is off. */
+bool image_order_disarm(struct image *image);
+
 #endif

@@ -167,16 +167,32 @@ static void disarm_kept(void *data, int fd)
     disarm(data, fd, (struct linger){0});
 }
 
-static void disarm_all(const struct process *process, const struct image *image)
+/* A container's filter may forbid it, and old kernels lack it: the rest is left to the library. */
+static void leave_to_library(const struct process *process, struct image *image)
+{
+    switching.failed = true;
+    if (image_order_disarm(image) && is_new(process->pid))
+        fprintf(stderr,
+                "truefin: off: %d (%s) is off, but what it has armed stays so until it next accepts, "
+                "connects or closes: "
+                "pidfd_getfd(2) is not permitted here, or missing (Linux 5.6); a container needs --cap-add "
+                "SYS_PTRACE\n",
+                process->pid, name_of(process));
+}
+
+static void disarm_all(const struct process *process, struct image *image)
 {
     struct disarming work = {.pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0)};
     if (work.pidfd < 0)
-        return;
-    if (!table_each(image, disarm_connection, &work) || !table_each_kept(image, disarm_kept, &work))
         work.error = errno;
-    close(work.pidfd);
+    else if (!table_each(image, disarm_connection, &work) || !table_each_kept(image, disarm_kept, &work))
+        work.error = errno;
+    if (work.pidfd >= 0)
+        close(work.pidfd);
     /* EFAULT: it has become another program meanwhile, at which the next pass looks. */
-    if (work.error && work.error != ESRCH && work.error != EFAULT)
+    if (work.error == EPERM || work.error == ENOSYS)
+        leave_to_library(process, image);
+    else if (work.error && work.error != ESRCH && work.error != EFAULT)
         refuse_for(process, work.error);
     else if (is_new(process->pid))
         printf("%d (%s) is off, %zu disarmed\n", process->pid, name_of(process), work.count);

@@ -324,6 +324,46 @@ END
     peer_saw rst 6
 }
 
+# without_getfd COMMAND...: under a filter as that of a container, which answers EPERM.
+without_getfd() {
+    python3 -c '
+import ctypes, os, struct, sys
+code = b"".join(struct.pack("HBBI", *row) for row in [(0x20, 0, 0, 0), (0x15, 0, 1, 438), (6, 0, 0, 0x50001), (6, 0, 0, 0x7fff0000)])
+room = ctypes.create_string_buffer(code)
+class Program(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("code", ctypes.c_void_p)]
+libc = ctypes.CDLL(None)
+libc.prctl(38, 1, 0, 0, 0)
+assert libc.prctl(22, 2, ctypes.byref(Program(4, ctypes.addressof(room))), 0, 0) == 0
+os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+}
+
+@test "where pidfd_getfd(2) is forbidden the program disarms at its next accept or close, and the command says so" {
+    local end
+    for end in 'accept write:Hello.' 'swap close'; do
+        # shellcheck disable=SC2086  # words
+        serve accept write:Hello. dup accept write:Hello. on:USR1 pause $end pause
+        connect_peer
+        peer=second connect_peer
+        server_said ready
+        run -1 --separate-stderr without_getfd "$TRUEFIN" off "$(pid_of server)"
+        [[ $stderr == "truefin: off: $(pid_of server) (server) is off, but what it has armed stays so until it next accepts, connects or closes: pidfd_getfd(2) is not permitted here"* ]]
+        assert_equal "$(state "$(pid_of server)")" off
+        assert_equal "$(linger_of "$(pid_of server)" | sort -u)" 1,0
+        kill_server USR1
+        [[ $end != accept* ]] || peer=third connect_peer
+        wait_until all_disarmed
+        kill_server KILL
+        peer_saw fin 6
+        peer=second peer_saw fin 6
+        stop_all
+    done
+}
+
+all_disarmed() {
+    [[ $(linger_of "$(pid_of server)" | sort -u) == 0,0 ]]
+}
+
 @test "a program that has the library and the side-car is off in both" {
     without_sanitizer 'truefin run starts programs without it'
     local end
