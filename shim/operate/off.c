@@ -183,9 +183,8 @@ static void leave_to_library(const struct process *process, struct image *image)
 static void disarm_all(const struct process *process, struct image *image)
 {
     struct disarming work = {.pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0)};
-    if (work.pidfd < 0)
-        work.error = errno;
-    else if (!table_each(image, disarm_connection, &work) || !table_each_kept(image, disarm_kept, &work))
+    if (work.pidfd < 0 || !table_each(image, disarm_connection, &work) ||
+        !table_each_kept(image, disarm_kept, &work))
         work.error = errno;
     if (work.pidfd >= 0)
         close(work.pidfd);
