@@ -8,8 +8,9 @@
 enum {
     CHUNK = 1024, /* as the table's */
     CHUNKS = 1024,
-    FAILURES = 4096, /* a power of two */
-    PIPES = 4096,    /* the same */
+    FAILURE_BUCKETS = 1024, /* a power of two */
+    FAILURES = 8,           /* in each: the last ones */
+    PIPES = 4096,           /* the same */
     PIPE_NUMBERS = 65536,
 };
 
@@ -20,11 +21,14 @@ struct chunk {
 static _Atomic(struct chunk *) chunks[CHUNKS] COLD;
 
 /* Who finds one busy leaves it: then a reset may not go on, and nothing waits. */
-static struct remembered {
+static struct bucket {
     atomic_flag busy;
-    uint64_t name;
-    struct failure failure;
-} failures[FAILURES] COLD;
+    uint32_t next;
+    struct remembered {
+        source_name name;
+        struct failure failure;
+    } failures[FAILURES];
+} failures[FAILURE_BUCKETS] COLD;
 
 static struct {
     _Atomic uint32_t number; /* of the pipe that has this place */
@@ -125,52 +129,65 @@ void flow_fed(struct flow *flow, table_name name, source_name source)
         feeds(flow, name, source);
 }
 
-static struct remembered *place_of(source_name name)
+static struct bucket *bucket_of(source_name name)
 {
-    return &failures[name * 0x9e3779b97f4a7c15U >> 52];
+    return &failures[name * 0x9e3779b97f4a7c15U >> 54];
 }
-_Static_assert(FAILURES == 1 << (64 - 52), "the highest bits are the number");
+_Static_assert(FAILURE_BUCKETS == 1 << (64 - 54), "the highest bits are the number");
 
-static bool enter(struct remembered *place)
+static bool enter(struct bucket *bucket)
 {
-    return !atomic_flag_test_and_set_explicit(&place->busy, memory_order_acquire);
+    return !atomic_flag_test_and_set_explicit(&bucket->busy, memory_order_acquire);
 }
 
-static void leave(struct remembered *place)
+static void leave(struct bucket *bucket)
 {
-    atomic_flag_clear_explicit(&place->busy, memory_order_release);
+    atomic_flag_clear_explicit(&bucket->busy, memory_order_release);
+}
+
+/* Where NAME stands in BUCKET; NULL if it does not. */
+static struct remembered *find(struct bucket *bucket, source_name name)
+{
+    for (int i = 0; i < FAILURES; i++)
+        if (bucket->failures[i].name == name)
+            return &bucket->failures[i];
+    return NULL;
 }
 
 void flow_fails(source_name name, const struct failure *failure)
 {
-    struct remembered *place = place_of(name);
-    if (!enter(place))
+    struct bucket *bucket = bucket_of(name);
+    if (!enter(bucket))
         return;
+    struct remembered *place = find(bucket, name);
+    if (!place)
+        place = &bucket->failures[bucket->next++ % FAILURES];
     place->name = name;
     place->failure = *failure;
-    leave(place);
+    leave(bucket);
 }
 
 void flow_fails_not(source_name name)
 {
-    struct remembered *place = place_of(name);
-    if (!enter(place))
+    struct bucket *bucket = bucket_of(name);
+    if (!enter(bucket))
         return;
-    if (place->name == name)
+    struct remembered *place = find(bucket, name);
+    if (place)
         place->name = 0;
-    leave(place);
+    leave(bucket);
 }
 
 bool flow_failed(source_name name, struct failure *failure)
 {
-    struct remembered *place = place_of(name);
-    if (!enter(place))
+    struct bucket *bucket = bucket_of(name);
+    if (!enter(bucket))
         return false;
-    const bool found = place->name == name;
-    if (found)
+    const struct remembered *place = find(bucket, name);
+    if (place)
         *failure = place->failure;
-    leave(place);
-    return found;
+    leave(bucket);
+    return place != NULL;
 }
 
 void flow_pipe(const int ends[2])

@@ -64,7 +64,7 @@ void flow_fails(source_name name, const struct failure *failure);
 /* It has not after all. */
 void flow_fails_not(source_name name);
 
-/* Has NAME failed, as far as is remembered: the last 4096. */
+/* Has NAME failed, as far as is remembered: the last of some thousand. */
 bool flow_failed(source_name name, struct failure *failure);
 
 /*

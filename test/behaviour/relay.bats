@@ -15,11 +15,12 @@ relays() {
         ends+=("$1")
         shift
     done
+    shift
     rm -f log
     # shellcheck disable=SC2086  # lists
     run -0 env TRUEFIN_POLICY="${policy:-relay}" TRUEFIN_LOG="$PWD/log" $before timeout 20 python3 \
         "$SOURCE_DIR/test/behaviour/relay-ends.py" "${ends[@]}" -- env \
-        LD_PRELOAD="${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so" "$PROGRAMS/relay" @ ${*:2}
+        LD_PRELOAD="${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so" "$PROGRAMS/relay" @ "$@"
 }
 
 # client_sees rst|fin BYTES OPERATION...: behind a backend that is reset after its answer.
@@ -206,6 +207,7 @@ client_sees() {
 @test "without the library on the data path the preset does nothing, and says so" {
     run -0 shimmed -p relay TRUEFIN_LOG=stderr /bin/true
     assert_output --partial 'note="source-failed has no effect: libtruefin-io.so is not loaded"'
+    # shellcheck disable=SC2016  # expanded by the shell that is run
     run -0 "$TRUEFIN" run -p relay sh -c 'echo "$LD_PRELOAD"'
     assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
 }

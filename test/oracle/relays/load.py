@@ -122,7 +122,7 @@ async def uploads(port, count, seed, output, spread=0.5):
     chance = random.Random(seed)
     fates = {seed * 100000 + i: "rst" if i % 2 else "fin" for i in range(count)}
     wanted = dict(zip(fates, sizes(seed, count)))
-    await asyncio.gather(*(guarded(upload, port, i, fates[i], wanted[i], chance.random() * spread) for i in fates))
+    clients = await asyncio.gather(*(guarded(upload, port, i, fates[i], wanted[i], chance.random() * spread) for i in fates))
     seen = {}
     for _ in range(LIMIT * 20):
         with open(output, encoding="ascii") as lines:
@@ -131,6 +131,9 @@ async def uploads(port, count, seed, output, spread=0.5):
             break
         await asyncio.sleep(0.05)
     result = collections.Counter()
+    for i, client in zip(fates, clients):
+        if client and i not in seen:
+            seen[i] = (f"client: {client}", "-1")
     for i, fate in fates.items():
         end, got = seen.get(i, ("nothing", "-1"))
         result[fate, end if int(got) == wanted[i] or fate == "rst" else f"{end} after {got} of {wanted[i]}"] += 1
