@@ -39,7 +39,7 @@ _truefin_run()
             ;;
         *)
             if [[ $cur == -* ]]; then
-                COMPREPLY=($(compgen -W '--policy --log --observe --watch --force --help --' -- "$cur"))
+                COMPREPLY=($(compgen -W '--policy --log --observe --watch --watch=deaths --keep-privileges --force --help --' -- "$cur"))
             else
                 _command_offset "$cword"
             fi
