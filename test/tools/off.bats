@@ -324,6 +324,26 @@ END
     peer_saw rst 6
 }
 
+@test "a close that a side-car alone sees is as without truefin while it is off, and decided again when it is on" {
+    without_sanitizer 'truefin run starts programs without it'
+    local command rows=0
+    local -A ends=([off]=fin [on]=rst)
+    for command in off on; do
+        start server "$PROGRAMS/outcome" server.status "$TRUEFIN" run -p abort-unless-shutdown -- "$PROGRAMS/server-static" accept \
+            write:Hello. on:USR1 pause close pause
+        find_port server
+        connect_peer
+        server_said ready
+        off "$(pid_of server)"
+        [[ $command == off ]] || on "$(pid_of server)"
+        kill_server USR1
+        peer_saw "${ends[$command]}" 6
+        stop_all
+        rows=$((rows + 1))
+    done
+    assert_equal "$rows" 2
+}
+
 # without_getfd COMMAND...: under a filter as that of a container, which answers EPERM.
 without_getfd() {
     python3 -c '
