@@ -1,6 +1,7 @@
 #include "carry.h"
 
 #include "config.h"
+#include "connection/counters.h"
 #include "connection/endpoint.h"
 #include "connection/fate.h"
 #include "connection/socket.h"
@@ -11,6 +12,7 @@
 #include "marker.h"
 #include "proc.h"
 #include "report/record.h"
+#include "told.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -124,14 +126,16 @@ static void say(const void *data)
 
 void carry_record_ending(pid_t pid, int pidfd, int fd, enum event event, enum ending ending)
 {
-    struct ended ended = {.fd = fd, .event = event, .ending = ending, .known = config.log_all};
-    if ((ending == ENDING_KEEP && !config.log_all) || !record_wanted())
-        return;
+    struct ended ended = {.fd = fd, .event = event, .ending = ending};
+    told_ending(fd, event, ending);
+    ended.known = config.log_all && (record_wanted() || config.stats);
     if (ended.known) {
         const struct linger linger = socket_linger(fd);
         ended.fate = fate_of(fd, (struct known){.aborts = linger.l_onoff && linger.l_linger == 0});
+        COUNT(causes[ended.fate.why]);
     }
-    carry_record(pid, pidfd, say, &ended);
+    if ((ending != ENDING_KEEP || config.log_all) && record_wanted())
+        carry_record(pid, pidfd, say, &ended);
 }
 
 enum ending carry_ending(int fd, const struct endings *endings, enum event event)

@@ -25,7 +25,10 @@ bool carry_out(int fd, enum ending ending, bool lingers);
 /* REPORT writes records about PID; with "stderr" they go to what PID has there. PIDFD is PID's, or -1. */
 void carry_record(pid_t pid, int pidfd, void (*report)(const void *data), const void *data);
 
-/* The record of an ending of PID's that is about to be carried out on a copy; nothing for what is kept, but where all is recorded. */
+/*
+ * Counts an ending of PID's that is about to be carried out on a copy, and records it; what is kept only where all is
+ * recorded.
+ */
 void carry_record_ending(pid_t pid, int pidfd, int fd, enum event event, enum ending ending);
 
 #endif

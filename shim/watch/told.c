@@ -60,6 +60,16 @@ void told_say(const void *data)
     }
 }
 
+void told_ending(int fd, enum event event, enum ending ending)
+{
+    PROBE3(ending, fd, (int)event, (int)ending);
+    stats_begin();
+    if (config.observes)
+        COUNT(would[event][ending]);
+    else
+        COUNT(ended[event][ending]);
+}
+
 void told_count(enum event event, const unsigned count[2][ENDINGS + 1])
 {
     PROBE1(death, (int)event);

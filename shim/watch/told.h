@@ -24,6 +24,9 @@ bool told_any(const struct told *told);
 /* Writes the records. For judge_record(). */
 void told_say(const void *told);
 
+/* Counts one close of FD that the side-car has seen, in its page. */
+void told_ending(int fd, enum event event, enum ending ending);
+
 /* Counts in the side-car's page; COUNT as of verdicts: of each ending, for EVENT and for sessions. */
 void told_count(enum event event, const unsigned count[2][ENDINGS + 1]);
 

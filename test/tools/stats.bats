@@ -255,6 +255,25 @@ threads = [threading.Thread(target=work) for _ in range(32)]
     counts server lost_open 0
 }
 
+@test "the side-car counts the closes that it sees" {
+    with_wrapper
+    watch_static -p close=rst -- accept close accept await_unread:7 close exit:0
+    peer_sees rst 0
+    peer_sees rst 0 --send request
+    server_ended exit 0
+    by=watch counts server-static endings.close.rst 1
+    by=watch counts server-static endings.unread.keep 1
+    export TRUEFIN_OBSERVE=1 TRUEFIN_LOG=$PWD/log
+    watch_static -p close=rst -- accept close accept await_unread:7 close exit:0
+    peer_sees fin 0
+    peer_sees rst 0 --send request
+    server_ended exit 0
+    by=watch counts server-static would.close.rst 1
+    by=watch counts server-static kernel.plain 1
+    by=watch counts server-static kernel.unread 1
+    assert_equal "$(grep -c 'where=watch event=close would=rst kernel=fin why=plain' log)" 1
+}
+
 # --- Delivery ---
 
 @test "bytes that an abort waits for are counted, and those that were not taken in time" {
