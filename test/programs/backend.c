@@ -8,7 +8,7 @@
  *     fin      exits with 0
  *     crash    is killed by SIGKILL
  *     reset    closes with SO_LINGER {1,0}
- *     silent   hears nothing any more: no segment of the peer's is acknowledged
+ *     silent   hears nothing any more: no segment of the peer's is acknowledged, until SIGUSR1 ends it
  *     read     reads to the end, and says "NUMBER fin" or "NUMBER rst" and how many bytes have come
  */
 #include <arpa/inet.h>
@@ -46,6 +46,7 @@ static void end_silent(int fd)
     const struct sock_fprog filter = {.len = 1, .filter = &drop};
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0)
         err(1, "SO_ATTACH_FILTER");
+    signal(SIGUSR1, SIG_DFL);
     for (;;)
         pause();
 }
@@ -134,6 +135,7 @@ int main(int argc, char **argv)
     fill_block();
     signal(SIGCHLD, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
     dprintf(STDOUT_FILENO, "port %d\n", ntohs(at.sin_port));
     for (;;) {
         int closed[2];

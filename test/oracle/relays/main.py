@@ -103,6 +103,8 @@ def run_load(options):
                     with relay:
                         down = asyncio.run(load.downloads(port, options.count, options.fates, options.seed + number,
                                                           relays.SPREAD.get(name, 0.5)))
+                        # The kernel may give the port of a connection that has timed out to the next one.
+                        os.killpg(backend.process.pid, signal.SIGUSR1)
                         up = collections.Counter() if options.same else asyncio.run(
                             load.uploads(port, options.count, 7000 + options.seed + number, backend.output,
                                          relays.SPREAD.get(name, 0.5)))
