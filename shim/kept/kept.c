@@ -289,11 +289,15 @@ BARE static void count(const struct kept *kept, enum kept_outcome outcome)
     }
 }
 
-/* connect(2) to nowhere aborts whatever other descriptors there are. */
+/*
+ * connect(2) to nowhere aborts whatever other descriptors there are. Some kernels refuse it while a thread waits in a call
+ * (tcp_disconnect in net/ipv4/tcp.c, 6.4 to 6.6): that thread then reads an end, and what it closes is aborted.
+ */
 BARE static void abort_open(int fd)
 {
     static const struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-    CALL4(connect, fd, &nowhere, sizeof nowhere, 0);
+    if (CALL4(connect, fd, &nowhere, sizeof nowhere, 0) < 0)
+        CALL4(shutdown, fd, SHUT_RD, 0, 0);
 }
 
 BARE void kept_prepare_close(int fd, const struct kept *kept, enum kept_outcome outcome)

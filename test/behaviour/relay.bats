@@ -38,6 +38,9 @@ client_sees() {
     client_sees rst 6 read:b write:c read:b close:c close:b
     client_sees rst 6 read:b write:c read:b shutdown:c sleep:100 close:c
     client_sees rst 6 read:b write:c read:b rdwr:c close:c
+    # The abort comes though the relay keeps its descriptor, which tells it then.
+    client_sees rst 6 read:b write:c read:b:1 shutdown:c read:c:2
+    assert_line --regexp '^c (Connection reset by peer|Broken pipe)$'
     client_sees rst 6 read:b write:c read:b close:b shutdown:c sleep:100
     policy=abort-on-crash client_sees fin 6 read:b write:c read:b close:b close:c
 }
@@ -70,9 +73,12 @@ client_sees() {
 }
 
 @test "after the source's FIN was read, an RST for what is still written to it is no failure" {
-    # shellcheck disable=SC2086  # lists
-    relays read fin -- $BEGIN read:b write:c read:b own:b sleep:50 write:b close:b close:c
-    assert_line 'client fin after 6'
+    local end
+    for end in 'write:b close:b close:c' 'close:b close:c' 'close:c close:b'; do
+        # shellcheck disable=SC2086  # lists
+        relays read fin -- $BEGIN read:b write:c read:b:1 own:b sleep:50 $end
+        assert_line 'client fin after 6'
+    done
 }
 
 # --- Pairs ---
