@@ -10,8 +10,6 @@ enum {
     CHUNKS = 1024,
     FAILURE_BUCKETS = 1024, /* a power of two */
     FAILURES = 8,           /* in each: the last ones */
-    PIPES = 4096,           /* the same */
-    PIPE_NUMBERS = 65536,
 };
 
 struct chunk {
@@ -29,13 +27,6 @@ static struct bucket {
         struct failure failure;
     } failures[FAILURES];
 } failures[FAILURE_BUCKETS] COLD;
-
-static struct {
-    _Atomic uint32_t number; /* of the pipe that has this place */
-    _Atomic source_name source;
-} pipes[PIPES] COLD;
-static _Atomic uint32_t pipe_at[PIPE_NUMBERS] COLD;
-static _Atomic uint32_t last_pipe COLD;
 
 uint32_t flow_now(void)
 {
@@ -190,37 +181,9 @@ bool flow_failed(source_name name, struct failure *failure)
     return place != NULL;
 }
 
-void flow_pipe(const int ends[2])
+void flow_goes_to(source_name source, source_name sink)
 {
-    uint32_t number = atomic_fetch_add(&last_pipe, 1) + 1;
-    if (number == FLOW_NO_PIPE)
-        number = atomic_fetch_add(&last_pipe, 1) + 1;
-    atomic_store(&pipes[number % PIPES].source, 0);
-    atomic_store(&pipes[number % PIPES].number, number);
-    for (int i = 0; i < 2; i++)
-        if (ends[i] >= 0 && ends[i] < PIPE_NUMBERS)
-            atomic_store(&pipe_at[ends[i]], number);
-}
-
-uint32_t flow_pipe_at(int fd)
-{
-    const uint32_t number = fd >= 0 && fd < PIPE_NUMBERS ? atomic_load(&pipe_at[fd]) : FLOW_NO_PIPE;
-    return number && atomic_load(&pipes[number % PIPES].number) == number ? number : FLOW_NO_PIPE;
-}
-
-void flow_pipe_closed(int fd)
-{
-    if (fd >= 0 && fd < PIPE_NUMBERS && atomic_load_explicit(&pipe_at[fd], memory_order_relaxed))
-        atomic_store(&pipe_at[fd], FLOW_NO_PIPE);
-}
-
-source_name flow_pipe_source(uint32_t pipe)
-{
-    return pipe ? atomic_load(&pipes[pipe % PIPES].source) : 0;
-}
-
-void flow_pipe_fed(uint32_t pipe, source_name source)
-{
-    if (pipe)
-        atomic_store(&pipes[pipe % PIPES].source, source);
+    struct flow *from = flow_named(source);
+    if (from)
+        atomic_store(&from->sink, sink);
 }

@@ -67,15 +67,7 @@ void flow_fails_not(source_name name);
 /* Has NAME failed, as far as is remembered: the last of some thousand. */
 bool flow_failed(source_name name, struct failure *failure);
 
-/*
- * What was spliced into pipes. A pipe is known from pipe(2) on, by both its ends; a duplicate of one is not.
- * FLOW_NO_PIPE: anything else.
- */
-enum { FLOW_NO_PIPE = 0 };
-void flow_pipe(const int ends[2]);
-uint32_t flow_pipe_at(int fd);
-void flow_pipe_closed(int fd);
-source_name flow_pipe_source(uint32_t pipe);
-void flow_pipe_fed(uint32_t pipe, source_name source);
+/* The bytes of SOURCE were written to what is called SINK, which is no connection. */
+void flow_goes_to(source_name source, source_name sink);
 
 #endif

@@ -1,6 +1,7 @@
 #include "hooks/exec.h"
 
 #include "hooks/switched.h"
+#include "flow/pipes.h"
 #include "judge/deferred.h"
 #include "judge/launch.h"
 #include "libc.h"
@@ -141,6 +142,7 @@ static int launched(int result, pid_t child, pid_t *pid, const struct program *p
     if (pid)
         *pid = child;
     launch_after(child, false);
+    pipes_forked(child);
     absence_expect(program);
     return 0;
 }

@@ -1,3 +1,4 @@
+#include "flow/pipes.h"
 #include "judge/absence.h"
 #include "judge/birth.h"
 #include "judge/deferred.h"
@@ -17,6 +18,7 @@ HOOK pid_t fork(void)
     ownership_before_fork();
     pid_t pid = real(fork)();
     ownership_after_fork(pid);
+    pipes_forked(pid);
     return pid;
 }
 
@@ -26,6 +28,7 @@ HOOK pid_t _Fork(void)
     ownership_before_fork();
     pid_t pid = real(_Fork)();
     ownership_after_fork(pid);
+    pipes_forked(pid);
     return pid;
 }
 
@@ -53,6 +56,8 @@ HOOK int clone(int (*run)(void *), void *stack, int flags, void *argument, ...)
     int pid = real(clone)(run, stack, flags, argument, parent_tid, tls, child_tid);
     if (is_fork)
         ownership_after_fork(pid);
+    if (is_fork)
+        pipes_forked(pid);
     return pid;
 }
 

@@ -1,3 +1,4 @@
+#include "flow/pipes.h"
 #include "hooks/close.h"
 #include "hooks/death.h"
 #include "hooks/epoll.h"
@@ -61,6 +62,7 @@ static long forked(long number, const long a[ARGUMENTS], unsigned long flags)
     ownership_before_fork();
     long pid = pass(number, a);
     ownership_after_fork((pid_t)pid);
+    pipes_forked((pid_t)pid);
     return pid;
 }
 

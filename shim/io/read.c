@@ -3,6 +3,8 @@
 #include "told.h"
 #include "wait.h"
 
+#include <pty.h>
+
 HOOK ssize_t read(int fd, void *data, size_t size)
 {
     waits_at(fd);
@@ -105,4 +107,25 @@ HOOK int pipe(int ends[2])
 HOOK int pipe2(int ends[2], int flags)
 {
     return told_pipe(ends, real(pipe2)(ends, flags));
+}
+
+/* Of a pair, and of a pseudo-terminal, bytes come out at both ends. */
+
+HOOK int socketpair(int family, int type, int protocol, int ends[2])
+{
+    return told_pipe(ends, real(socketpair)(family, type, protocol, ends));
+}
+
+HOOK int posix_openpt(int flags)
+{
+    int own = real(posix_openpt)(flags);
+    if (own >= 0)
+        told_pipe((int[]){own, -1}, 0);
+    return own;
+}
+
+HOOK int openpty(int *own, int *other, char *name, const struct termios *settings, const struct winsize *size)
+{
+    int result = real(openpty)(own, other, name, settings, size);
+    return result == 0 ? told_pipe((int[]){*own, *other}, result) : result;
 }

@@ -2,6 +2,7 @@
 
 #include "flow/copies.h"
 #include "flow/flow.h"
+#include "flow/pipes.h"
 #include "judge/source.h"
 #include "libc.h"
 
@@ -10,7 +11,7 @@
 /* The name of the source that FD is. */
 static source_name name_of(int fd, const struct flow *flow)
 {
-    return flow ? atomic_load(&flow->owner) : flow_pipe_source(flow_pipe_at(fd));
+    return flow ? atomic_load(&flow->owner) : pipes_source(pipes_at(fd));
 }
 
 static size_t least(size_t a, size_t b)
@@ -24,6 +25,8 @@ HOOK void truefin_has_read(int fd, const struct iovec *parts, size_t count, ssiz
         return;
     struct flow *flow = source_heard(fd, result, true);
     const source_name source = name_of(fd, flow);
+    if (!flow && (result == 0 || (result < 0 && errno != EAGAIN && errno != EINTR)))
+        pipes_ended(pipes_at(fd));
     size_t left = result > 0 ? (size_t)result : 0;
     for (size_t i = 0; i < count && left > 0; i++) {
         const size_t size = least(parts[i].iov_len, left);
@@ -83,12 +86,20 @@ static source_name source_of(const struct flow *flow, struct iovec part)
     return copies_source(flow, reads_tail(part.iov_base, part.iov_len), part.iov_len);
 }
 
+/* What a child may answer to. */
+static void pipe_fed(pipe_end end, source_name source)
+{
+    if (end && source && pipes_is_child(pipes_source(end)))
+        flow_goes_to(source, pipes_source(end));
+    pipes_fed(end, source);
+}
+
 static void fed(int fd, struct flow *flow, source_name source)
 {
     if (flow)
         flow_fed(flow, atomic_load(&flow->owner), source);
     else
-        flow_pipe_fed(flow_pipe_at(fd), source);
+        pipe_fed(pipes_at(fd), source);
 }
 
 HOOK void truefin_has_written(int fd, const struct iovec *parts, size_t count, ssize_t result)
@@ -137,5 +148,5 @@ HOOK void truefin_has_moved(int source, int to, ssize_t result)
 HOOK void truefin_has_pipe(const int ends[2])
 {
     if (source_watches())
-        flow_pipe(ends);
+        pipes_made(ends);
 }

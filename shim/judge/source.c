@@ -2,6 +2,8 @@
 
 #include "config.h"
 #include "connection/socket.h"
+#include "flow/pipes.h"
+#include "judge/event.h"
 #include "keep_errno.h"
 #include "libc.h"
 #include "own_calls.h"
@@ -15,6 +17,7 @@ enum {
         1000, /* milliseconds: who ends a connection because its source has failed does it within that time */
     OVER = FLOW_ENDED | FLOW_FAILED |
            FLOW_ABORTED, /* it cannot fail any more; what we abort is no source that has failed */
+    PATIENCE = 20, /* the same, at most: a child closes its pipe, and then dies */
     LATER =
         20, /* the same: a FIN that is read after a failure is a reason of its own, but for one of the same moment */
 };
@@ -136,7 +139,7 @@ void source_told(int fd, int error)
 void source_forgets(int fd)
 {
     if (source_watches())
-        flow_pipe_closed(fd);
+        pipes_closed(fd);
 }
 
 /* Does anybody else have what FD is? Then its error is not ours to take. */
@@ -176,9 +179,26 @@ static source_name source_for(const struct flow *flow)
     return source || atomic_load(&flow->state) & FLOW_FED ? source : atomic_load(&flow->sink);
 }
 
+/* A child that has died badly: as a process would that had the connection. */
+static bool child_has_failed(source_name source, struct failure *failure)
+{
+    struct ended ended;
+    if (!pipes_died(source, PATIENCE, &ended))
+        return false;
+    const enum event event = event_of_death((struct death){.signal = ended.signal, .status = ended.status});
+    *failure = (struct failure){
+        .how = ended.signal ? HOW_SIGNAL | (uint32_t)ended.signal : HOW_STATUS | (uint32_t)ended.status,
+        .at = flow_now(),
+        .child = ended.child,
+    };
+    return event == EVENT_CRASH || event == EVENT_EXIT_ERROR;
+}
+
 /* The failure of SOURCE, asking for it where the program still has it and may not know of it. */
 static bool find(source_name source, struct failure *failure)
 {
+    if (pipes_is_child(source))
+        return child_has_failed(source, failure);
     if (flow_failed(source, failure))
         return true;
     const struct connection *record = table_named(source);

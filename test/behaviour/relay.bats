@@ -217,3 +217,41 @@ client_sees() {
     run -0 "$TRUEFIN" run -p relay sh -c 'echo "$LD_PRELOAD"'
     assert_output "$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so"
 }
+
+# --- A child process as the source ---
+
+# child_of_socat KIND SCRIPT: what a client sees of socat's EXEC of that script, behind "pipes", "pty" or, "", a pair of sockets.
+child_of_socat() {
+    requires socat
+    printf '#!/bin/sh\n%s\n' "$2" >child
+    chmod +x child
+    port=$((10000 + RANDOM % 20000))
+    launch socat TRUEFIN_POLICY=relay TRUEFIN_LOG="$PWD/log" \
+        LD_PRELOAD="${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so" \
+        /usr/bin/socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr" "EXEC:./child${1:+,$1}"
+    wait_until listening "$port"
+    connect_peer --send 'Hi\n'
+}
+
+@test "a child that dies badly is a source that has failed; one that ends well, or is asked to stop, is none" {
+    local kind
+    for kind in '' pipes; do
+        child_of_socat "$kind" 'read -r line; printf Hello.; exit 0'
+        peer_saw fin 6
+        stop_all
+        child_of_socat "$kind" 'read -r line; printf Hello.; exit 3'
+        peer_saw rst 6
+        run -0 grep -Eo 'event=source-failed ending.* source=pid:[0-9]+ how=.*' log
+        assert_output --regexp ' how=status:3$'
+        stop_all
+        child_of_socat "$kind" 'read -r line; printf Hello.; kill -KILL $$'
+        peer_saw rst 6
+        stop_all
+        child_of_socat "$kind" 'read -r line; printf Hello.; kill -TERM $$'
+        peer_saw fin 6
+        stop_all
+        rm log
+    done
+    child_of_socat '' 'read -r line; exit 3'
+    peer_saw rst 0
+}
