@@ -18,7 +18,7 @@ demo() {
 
 @test "demo: every peer sees what truefin promises, and nothing is left behind" {
     run -0 demo
-    assert_line '14 of 14 as promised: with truefin only a good end reads as FIN.'
+    assert_line '15 of 15 as promised: with truefin only a good end reads as FIN.'
     refute_output --partial $'\e'
     run ls
     assert_output ''
@@ -42,6 +42,6 @@ demo() {
     printf '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done\nshift\nexec "$@"\n' >idle/truefin
     chmod +x idle/truefin
     run -1 demo BUILD_DIR="$PWD/idle"
-    assert_line '3 of 14 as promised: see the marks above.'
-    assert_equal "$(grep -c 'not what truefin promises' <<<"$output")" 11
+    assert_line '3 of 15 as promised: see the marks above.'
+    assert_equal "$(grep -c 'not what truefin promises' <<<"$output")" 12
 }
