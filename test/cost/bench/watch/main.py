@@ -37,10 +37,11 @@ def tool(name):
     return path
 
 
-def under(variant, command):
+def under(variant, command, policy=None):
     if variant != "watched":
         return command
-    return [os.environ["WATCH"], "--preload", os.environ["LIBRARY"], "--", *command]
+    settings = ["env", f"TRUEFIN_POLICY={policy}"] if policy else []
+    return [*settings, os.environ["WATCH"], "--preload", os.environ["LIBRARY"], "--", *command]
 
 
 def output(command):
@@ -68,8 +69,8 @@ def processor_time():
 class Program:
     """A program that does its work and prints the seconds that it took."""
 
-    def __init__(self, *command):
-        self.command = command
+    def __init__(self, *command, policy=None):
+        self.command, self.policy = command, policy
 
     def begin(self, place):
         pass
@@ -79,7 +80,24 @@ class Program:
 
     def measure(self, variant):
         before = processor_time()
-        took = float(output(under(variant, self.command)).split()[-1])
+        took = float(output(under(variant, self.command, self.policy)).split()[-1])
+        reap_all()
+        return took, processor_time() - before
+
+
+class Answers(Program):
+    """A server that answers a byte to each connection and closes it; the client, which is never watched, measures."""
+
+    def __init__(self, units, *command, policy):
+        super().__init__(*command, str(units), policy=policy)
+        self.units = units
+
+    def measure(self, variant):
+        before = processor_time()
+        with subprocess.Popen(under(variant, self.command, self.policy), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              text=True) as server:
+            port = server.stdout.readline().split()[1]
+            took = float(output([BOUND, "connections", str(self.units), port]))
         reap_all()
         return took, processor_time() - before
 
@@ -232,6 +250,11 @@ BOUND = os.path.join(os.environ["BUILD_DIR"], "test", "bench", "bound")
 WORK = [
     ("Go, four goroutines making garbage", lambda place: Program(go(place), "collect", "2000")),
     ("Go, echo on 32 connections", lambda place: Program(go(place), "echo", "4000")),
+    ("Go, closes: answers a byte and closes, always-fin",
+     lambda place: Answers(20000, go(place), "answer", policy="always-fin")),
+    ("Go, closes: the same, close=fin", lambda place: Answers(20000, go(place), "answer", policy="close=fin")),
+    ("Go, closes: echo on 32 connections, always-fin", lambda place: Program(go(place), "echo", "4000", policy="always-fin")),
+    ("Go, closes: a file opened and closed, always-fin", lambda place: Program(go(place), "files", "20000", policy="always-fin")),
     ("Go, collections that must interrupt loops: signal-bound", lambda place: Program(go(place), "preempt", "3")),
     ("JVM, four threads making garbage, safepoints", lambda place: java(place, 10000)),
     ("node, objects to JSON and back", lambda place: node(2000)),

@@ -3,6 +3,8 @@
 //	collect   four goroutines make garbage of pointers, for the collector to follow
 //	preempt   goroutines that never yield are interrupted for a collection every time
 //	echo      bytes there and back on 32 connections with itself
+//	files     opens and closes a file
+//	answer    says "port N", accepts, answers a byte and closes; the client measures
 package main
 
 import (
@@ -14,6 +16,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -93,10 +96,37 @@ func echo(units int) {
 	})
 }
 
+func files(units int) {
+	for i := 0; i < units; i++ {
+		file, err := syscall.Open("/dev/null", syscall.O_RDONLY, 0)
+		must(err)
+		must(syscall.Close(file))
+	}
+}
+
+func answer(units int) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	must(err)
+	fmt.Println("port", listener.Addr().(*net.TCPAddr).Port)
+	var group sync.WaitGroup
+	for i := 0; i < units; i++ {
+		connection, err := listener.Accept()
+		must(err)
+		group.Add(1)
+		go func() {
+			defer group.Done()
+			connection.Write([]byte{'.'})
+			connection.Close()
+		}()
+	}
+	group.Wait()
+}
+
 func main() {
 	units, err := strconv.Atoi(os.Args[2])
 	must(err)
 	begin := time.Now()
-	map[string]func(int){"collect": collect, "preempt": preempt, "echo": echo}[os.Args[1]](units)
+	work := map[string]func(int){"collect": collect, "preempt": preempt, "echo": echo, "files": files, "answer": answer}
+	work[os.Args[1]](units)
 	fmt.Println(time.Since(begin).Seconds())
 }
