@@ -108,6 +108,42 @@ static uint64_t own_namespace(void)
     return stat("/proc/self/ns/pid", &now) == 0 ? now.st_ino : 0;
 }
 
+/* Has a process of /proc this pid namespace? In doubt: true. */
+static bool is_inhabited(uint64_t namespace)
+{
+    DIR *stream = opendir("/proc");
+    const struct dirent *entry;
+    bool found = stream == NULL;
+    while (!found && (entry = readdir(stream))) {
+        char path[NAME_MAX + 32];
+        struct stat now;
+        if (*entry->d_name < '1' || *entry->d_name > '9')
+            continue;
+        snprintf(path, sizeof path, "/proc/%s/ns/pid", entry->d_name);
+        if (stat(path, &now) == 0)
+            found = now.st_ino == namespace;
+        else
+            found = errno != ENOENT && errno != ESRCH;
+    }
+    if (stream)
+        closedir(stream);
+    return found;
+}
+
+/* Of a process in another pid namespace: only who is in the first one sees all processes there are. */
+static bool may_live(uint64_t namespace, uint64_t ours)
+{
+    enum { FIRST = 0xeffffffcU }; /* PROC_PID_INIT_INO, include/linux/proc_ns.h */
+    static uint64_t asked;
+    static bool answer;
+    if (ours != FIRST)
+        return true;
+    if (asked != namespace)
+        answer = is_inhabited(namespace);
+    asked = namespace;
+    return answer;
+}
+
 /* False if it names a process of somebody else's. */
 static bool look_at_life(struct found *found)
 {
@@ -117,7 +153,7 @@ static bool look_at_life(struct found *found)
         ours = own_namespace();
     found->life = LIFE_OVER;
     if (page->pid_namespace && page->pid_namespace != ours) {
-        found->life = LIFE_ELSEWHERE;
+        found->life = page->died || !may_live(page->pid_namespace, ours) ? LIFE_OVER : LIFE_ELSEWHERE;
     } else if (!page->execed && started_at(page->pid, page->start)) {
         found->life = LIFE_LIVES;
         return found->owner == 0 || is_of(page->pid, found->owner);

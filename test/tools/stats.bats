@@ -426,6 +426,24 @@ socket.create_connection(l.getsockname()).close()'
     assert_line "truefin: stats: what is no option has to be a PID"
 }
 
+@test "what a container's processes have counted stays when the container is gone, and is summed up then" {
+    [[ $(id -u) == 0 ]] || skip 'only root can make a pid namespace'
+    [[ $(stat -Lc %i /proc/self/ns/pid) == 4026531836 ]] || skip 'only the first pid namespace sees all processes'
+    launch inside unshare --pid --fork --kill-child --mount-proc "$PROGRAMS/server" listen accept write:Hello. pause
+    find_port inside
+    connect_peer
+    said inside ready
+    counts server open 1
+    counts server living 1
+    assert_equal "$(pages)" 1
+    kill -KILL "$(pid_of inside)"
+    peer_saw rst 6
+    # Until it has been waited for it is there.
+    is_lost() { [[ $(counted server lost_open) == 1 ]]; }
+    wait_until is_lost
+    assert_equal "$(pages)" 0
+}
+
 # --- Whom to believe ---
 
 @test "another user can neither speak for a process of root's nor take its page away" {
