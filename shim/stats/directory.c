@@ -108,7 +108,7 @@ static uint64_t own_namespace(void)
     return stat("/proc/self/ns/pid", &now) == 0 ? now.st_ino : 0;
 }
 
-/* Has a process of /proc this pid namespace? In doubt: true. */
+/* Has a living process of /proc this pid namespace? In doubt: true. Process 1 is in the first one. */
 static bool is_inhabited(uint64_t namespace)
 {
     DIR *stream = opendir("/proc");
@@ -117,7 +117,8 @@ static bool is_inhabited(uint64_t namespace)
     while (!found && (entry = readdir(stream))) {
         char path[NAME_MAX + 32];
         struct stat now;
-        if (*entry->d_name < '1' || *entry->d_name > '9')
+        const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid <= 1 || !started_at(pid, 0))
             continue;
         snprintf(path, sizeof path, "/proc/%s/ns/pid", entry->d_name);
         if (stat(path, &now) == 0)
