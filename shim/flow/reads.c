@@ -13,7 +13,7 @@ enum {
     PIECES =
         4, /* that a read fills, but for the smallest and the largest ones; and one more, if it begins within one */
     MOST_PIECES = 64, /* of the largest size, in one read: with more of it all older reads are forgotten */
-    SAMPLE = 16,      /* bytes at each end */
+    SAMPLE = READS_SAMPLE,
 };
 
 /*

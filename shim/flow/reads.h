@@ -20,6 +20,9 @@
 /* What bytes came from: a connection by its table_name, or a child (feeds.h); 0 for anything else. */
 typedef uint64_t source_name;
 
+/* So many bytes at each end are compared. */
+enum { READS_SAMPLE = 16 };
+
 /* SOURCE has just filled SIZE bytes at DATA, which can be read. */
 void reads_note(const void *data, size_t size, source_name source);
 

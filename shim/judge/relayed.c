@@ -5,6 +5,7 @@
 #include "flow/pipes.h"
 #include "judge/source.h"
 #include "libc.h"
+#include "process/memory.h"
 
 #include <errno.h>
 
@@ -63,6 +64,14 @@ HOOK void truefin_has_read_messages(int fd, const struct mmsghdr *messages, int 
         truefin_has_read_message(fd, &messages[i].msg_hdr, messages[i].msg_len, flags);
 }
 
+static size_t total(const struct iovec *parts, size_t count)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += parts[i].iov_len;
+    return sum;
+}
+
 /* The part in which the last of SIZE bytes lies, so far as it counts; none. */
 static struct iovec last_part(const struct iovec *parts, size_t count, size_t size)
 {
@@ -86,6 +95,22 @@ static source_name source_of(const struct flow *flow, struct iovec part)
     return copies_source(flow, reads_tail(part.iov_base, part.iov_len), part.iov_len);
 }
 
+/*
+ * A relay that copies has written a part of PARTS, DONE bytes: if all of them end in what was read from the source before, so
+ * it is still that one. The kernel has not looked at the rest: it is read without a fault, by a call of our own.
+ */
+static source_name source_of_rest(const struct flow *flow, const struct iovec *parts, size_t count, size_t done)
+{
+    char end[READS_SAMPLE];
+    const source_name partner = atomic_load_explicit(&flow->partner, memory_order_relaxed);
+    if (!partner || count == 0 || parts[count - 1].iov_len < sizeof end || done == total(parts, count))
+        return 0;
+    const struct iovec *last = &parts[count - 1];
+    if (!memory_copy(end, (char *)last->iov_base + last->iov_len - sizeof end, sizeof end))
+        return 0;
+    return copies_source(flow, reads_tail(end, sizeof end), sizeof end) == partner ? partner : 0;
+}
+
 /* What a child may answer to. */
 static void pipe_fed(pipe_end end, source_name source)
 {
@@ -107,8 +132,10 @@ HOOK void truefin_has_written(int fd, const struct iovec *parts, size_t count, s
     if (!source_watches())
         return;
     struct flow *flow = source_heard(fd, result, false);
-    if (result > 0)
-        fed(fd, flow, source_of(flow, last_part(parts, count, (size_t)result)));
+    if (result <= 0)
+        return;
+    const source_name source = source_of(flow, last_part(parts, count, (size_t)result));
+    fed(fd, flow, source || !flow ? source : source_of_rest(flow, parts, count, (size_t)result));
 }
 
 HOOK void truefin_has_written_message(int fd, const struct msghdr *message, ssize_t result)

@@ -252,6 +252,9 @@ child_of_socat() {
         stop_all
         rm log
     done
+    child_of_socat pty,raw,echo=0 'printf Hello.; sleep 0.3; exit 3'
+    peer_saw rst 6
+    stop_all
     child_of_socat '' 'read -r line; exit 3'
     peer_saw rst 0
 }
