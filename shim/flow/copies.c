@@ -4,8 +4,8 @@
 
 enum {
     BUCKETS = 8192, /* a power of two */
-    FIRSTS = 4,     /* in each */
-    AGED = 1 << 16, /* first reads later another one may have the place */
+    FIRSTS = 8,     /* in each */
+    AGED = 8192,    /* first reads later another one may have the place */
     CERTAIN = 16,   /* so many bytes are no accident */
     LIKELY = 8,     /* nor are these, where nobody else has read them */
 };

@@ -6,16 +6,16 @@
 #include <stdatomic.h>
 
 enum {
-    PIPES = 4096,   /* a power of two */
+    PIPES = 4096,    /* a power of two */
     NUMBERS = 65536, /* descriptors */
-    CHILDREN = 256, /* the last ones that were forked */
+    CHILDREN = 256,  /* the last ones that were forked */
 };
 
 static const source_name CHILD = (uint64_t)1 << 63;
 
 static struct {
-    _Atomic uint32_t number; /* of the pipe that has this place */
-    _Atomic uint32_t forks;  /* children that there had been when it was made */
+    _Atomic uint32_t number;       /* of the pipe that has this place */
+    _Atomic uint32_t forks;        /* children that there had been when it was made */
     _Atomic source_name source[2]; /* of what comes out at each end */
     _Atomic bool ended;
 } pipes[PIPES] COLD;
@@ -136,7 +136,8 @@ bool pipes_died(source_name name, int patience, struct ended *ended)
     if (status < 0)
         status = ask(ended->child, atomic_load(&pipe->ended) ? patience : 0);
     if (status < 0)
-        status = atomic_load(&children[fork % CHILDREN].status) - 1; /* a handler of SIGCHLD has waited for it */
+        status =
+            atomic_load(&children[fork % CHILDREN].status) - 1; /* a handler of SIGCHLD has waited for it */
     ended->signal = status & 0x7f;
     ended->status = status >> 8 & 0xff;
     return status >= 0;

@@ -14,6 +14,7 @@ enum {
         4, /* that a read fills, but for the smallest and the largest ones; and one more, if it begins within one */
     MOST_PIECES = 64, /* of the largest size, in one read: with more of it all older reads are forgotten */
     SAMPLE = READS_SAMPLE,
+    ENOUGH = 3, /* bytes that are the same are no accident */
 };
 
 /*
@@ -208,18 +209,19 @@ enum look { UNKNOWN, UNCHANGED, CHANGED };
 static enum look compare(const struct range *range, const char *data, size_t size)
 {
     const uintptr_t from = (uintptr_t)data, to = from + size;
-    const size_t all = range->high - range->low, ends = least(all, SAMPLE);
+    const size_t ends = least(range->high - range->low, SAMPLE);
     enum look look = UNKNOWN;
     if (from <= range->low) {
-        if (memcmp(data + (range->low - from), &range->head, least(ends, to - range->low)) != 0)
+        const size_t count = least(ends, to - range->low);
+        if (memcmp(data + (range->low - from), &range->head, count) != 0)
             return CHANGED;
-        look = UNCHANGED;
+        look = count >= least(ends, ENOUGH) ? UNCHANGED : UNKNOWN;
     }
     if (to == range->high) {
         const size_t count = least(ends, size);
         if (memcmp(data + size - count, (const char *)&range->tail + SAMPLE - count, count) != 0)
             return CHANGED;
-        look = UNCHANGED;
+        look = count >= least(ends, ENOUGH) ? UNCHANGED : look;
     }
     return look;
 }

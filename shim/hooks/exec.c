@@ -1,7 +1,7 @@
 #include "hooks/exec.h"
 
-#include "hooks/switched.h"
 #include "flow/pipes.h"
+#include "hooks/switched.h"
 #include "judge/deferred.h"
 #include "judge/launch.h"
 #include "libc.h"

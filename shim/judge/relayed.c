@@ -99,7 +99,8 @@ static source_name source_of(const struct flow *flow, struct iovec part)
  * A relay that copies has written a part of PARTS, DONE bytes: if all of them end in what was read from the source before, so
  * it is still that one. The kernel has not looked at the rest: it is read without a fault, by a call of our own.
  */
-static source_name source_of_rest(const struct flow *flow, const struct iovec *parts, size_t count, size_t done)
+static source_name source_of_rest(const struct flow *flow, const struct iovec *parts, size_t count,
+                                  size_t done)
 {
     char end[READS_SAMPLE];
     const source_name partner = atomic_load_explicit(&flow->partner, memory_order_relaxed);

@@ -17,7 +17,7 @@ enum {
         1000, /* milliseconds: who ends a connection because its source has failed does it within that time */
     OVER = FLOW_ENDED | FLOW_FAILED |
            FLOW_ABORTED, /* it cannot fail any more; what we abort is no source that has failed */
-    PATIENCE = 20, /* the same, at most: a child closes its pipe, and then dies */
+    PATIENCE = 20,       /* the same, at most: a child closes its pipe, and then dies */
     LATER =
         20, /* the same: a FIN that is read after a failure is a reason of its own, but for one of the same moment */
 };

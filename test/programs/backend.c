@@ -3,7 +3,7 @@
  *
  *     NUMBER FATE SIZE
  *
- * and gets SIZE bytes, (byte I is block[NUMBER * 7919 + I], as a client can check), in pieces, with pauses. When the peer's kernel has them all, its process
+ * and gets SIZE bytes, (byte I is block[NUMBER * 7919 + I], changed by NUMBER, as a client can check), in pieces, with pauses. When the peer's kernel has them all, its process
  *
  *     fin      exits with 0
  *     crash    is killed by SIGKILL
@@ -84,7 +84,8 @@ static bool send_all(int fd, unsigned number, unsigned long size)
         unsigned long piece = 1 + random % LONGEST;
         piece = piece < size - at ? piece : size - at;
         for (unsigned long i = 0; i < piece; i++)
-            data[i] = block[((unsigned long)number * 7919 + at + i) % BLOCK];
+            data[i] = (char)(block[((unsigned long)number * 7919 + at + i) % BLOCK] ^
+                             (char)(number >> (at + i) % 4 * 8));
         for (unsigned long done = 0; done < piece;) {
             ssize_t sent = write(fd, data + done, piece - done);
             if (sent < 0)

@@ -26,8 +26,12 @@ SAME = []  # all connections carry the same bytes
 
 
 def expected(number, size):
-    start = 0 if SAME else number * 7919 % BLOCK
-    return (ROW[start:] + ROW * (size // BLOCK + 1))[:size]
+    """No two numbers have 16 bytes in common at the same place."""
+    number = 0 if SAME else number
+    start = number * 7919 % BLOCK
+    row = (ROW[start:] + ROW * (size // BLOCK + 1))[:size]
+    mask = (number.to_bytes(4, "little") * (size // 4 + 1))[:size]
+    return (int.from_bytes(row, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")
 
 
 async def nudging(loop, peer):
@@ -136,6 +140,8 @@ async def uploads(port, count, seed, output, spread=0.5):
             seen[i] = (f"client: {client}", "-1")
     for i, fate in fates.items():
         end, got = seen.get(i, ("nothing", "-1"))
+        if VERBOSE and (end == "fin") != (fate == "fin"):
+            print(i, fate, end, got, "of", wanted[i])
         result[fate, end if int(got) == wanted[i] or fate == "rst" else f"{end} after {got} of {wanted[i]}"] += 1
     return result
 
