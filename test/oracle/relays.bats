@@ -12,9 +12,18 @@ through() {
     assert_output --regexp "$1 round 1 up: 60 connections, 0 false RST, 0 missed, 0 other"
 }
 
-@test "HAProxy in tcp mode, two threads" {
+# as_in_recipe RELAY: with the settings of the drop-in in RECIPES, and this build's libraries.
+as_in_recipe() {
+    local -a settings
+    mapfile -t settings < <(sed -n "/^## HAProxy in tcp mode/,/^## PostgreSQL/s/^Environment=//p" "$SOURCE_DIR/docs/RECIPES.md" |
+        tr -d "'" | sed "s|/usr/local/lib/|${LIBTRUEFIN%/*}/|g")
+    assert_equal "${#settings[@]}" 2
+    through "$1" --setting "${settings[0]}" --setting "${settings[1]}"
+}
+
+@test "HAProxy in tcp mode, two threads, as in the recipe" {
     requires haproxy
-    through haproxy-tcp
+    as_in_recipe haproxy-tcp
 }
 
 @test "HAProxy in tcp mode with splice(2)" {
@@ -22,9 +31,28 @@ through() {
     through haproxy-tcp-splice
 }
 
-@test "nginx stream, two workers" {
+@test "nginx stream, two workers, as in the recipe" {
     requires nginx
-    through nginx-stream
+    as_in_recipe nginx-stream
+}
+
+@test "systemd-socket-proxyd, as in the recipe" {
+    requires systemd-socket-activate
+    as_in_recipe socket-proxyd
+}
+
+@test "relays that copy: Node, and asyncio" {
+    requires node
+    through node
+    through asyncio
+}
+
+@test "a proxy of HTTP, kept connections: whole answers end as without the preset" {
+    requires nginx
+    run -0 python3 -B "$SOURCE_DIR/test/oracle/relays/main.py" --truefin "$TRUEFIN" --backend "$PROGRAMS/backend" \
+        --requests 480 nginx-http
+    assert_output --regexp 'nginx-http: 480 requests, 0 resets after a whole answer, [1-9][0-9]* ended because of their source'
+    refute_output --regexp '(length|chunked|close|idle) +(short|other|502)'
 }
 
 @test "socat that forks" {

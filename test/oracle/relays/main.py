@@ -71,9 +71,10 @@ def start_backend(options, folder):
 
 def start_relay(options, folder, name, backend, policy):
     port = free_port()
-    under = [options.truefin, "run", "-p", policy, "--log", folder / "relay.log"] if policy else []
-    os.environ.pop("TRUEFIN_POLICY", None)
-    relay = Running([*under, *options.under, *build(name, folder, port, backend, bool(policy))], folder, "relay")
+    under = [options.truefin, "run", "-p", policy, "--log", folder / "relay.log"] if policy and not options.setting else []
+    settings = dict(setting.split("=", 1) for setting in options.setting) if policy else {}
+    command = build(name, folder, port, backend, bool(policy))
+    relay = Running([*under, *options.under, *command], folder, "relay", settings)
     try:
         wait_for(lambda: listens(port), name)
     except SystemExit:
@@ -210,6 +211,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fates", type=lambda text: text.split(","), default=list(load.BAD))
+    parser.add_argument("--setting", action="append", default=[], help="NAME=VALUE for the relay, in the place of truefin run")
     parser.add_argument("--under", type=str.split, default=[], help="a command that runs the relay, as strace")
     parser.add_argument("--keep", action="store_true", help="show the relay's records")
     parser.add_argument("--sizes", type=lambda text: load.FIXED.extend(int(size) for size in text.split(",")))
