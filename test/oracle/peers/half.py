@@ -4,12 +4,14 @@ Listens at PORT (0: any, and says "port N"). As "upload" it connects to PORT ins
 """
 
 import os
+import signal
 import socket
 import struct
 import sys
 
 HALF, WHOLE = 5000, 10000
-HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+HTTP = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+CLOSE = b"Connection: close\r\n"
 
 
 def message(kind, body):
@@ -44,10 +46,12 @@ def http(head, rest):
 BODY = b"x" * HALF
 # How each begins, which is half of it, and what is missing then.
 SHAPES = {
-    "close-delimited": http(b"\r\n" + BODY, BODY),
-    "length": http(b"Content-Length: %d\r\n\r\n" % WHOLE + BODY, BODY),
+    "close-delimited": http(CLOSE + b"\r\n" + BODY, BODY),
+    "length": http(CLOSE + b"Content-Length: %d\r\n\r\n" % WHOLE + BODY, BODY),
     # After a whole chunk: only the last one, of no bytes, is missing.
-    "chunked": http(b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (HALF, BODY), b"0\r\n\r\n"),
+    "chunked": http(CLOSE + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n" % (HALF, BODY), b"0\r\n\r\n"),
+    # Whole, on a connection that stays open.
+    "idle": http(b"Content-Length: %d\r\n\r\n" % HALF + BODY, b""),
     "raw": lambda connection: (BODY, BODY),
     "upload": lambda connection: (BODY, BODY),
     "postgres": postgres,
@@ -65,6 +69,8 @@ def main():
         connection, _ = listener.accept()
     begin, rest = SHAPES[shape](connection)
     connection.sendall(begin)
+    if shape == "idle":
+        signal.pause()
     if sys.argv[3:] != ["whole"]:
         os._exit(3)
     connection.sendall(rest)

@@ -20,6 +20,7 @@ MEASURED = os.path.join(HERE, "told.txt")
 PYTHON = "/usr/bin/python3"
 SHAPES = ["close-delimited", "length", "chunked"]
 ENDS = ["FIN", "RST"]   # without truefin, and with its default policy
+IDLE = "idle"           # no half, but a connection that is kept
 WHOLE = "whole"         # no half: who takes that for an error can tell nothing
 DEVNULL = subprocess.DEVNULL
 
@@ -91,6 +92,35 @@ class Peer:
         finally:
             stop(server)
         return status != 0
+
+
+class Pool(Peer):
+    """Keeps a connection, whose server is killed. Does it reopen it for its next question, or fail? Another server has the port then."""
+
+    def __init__(self, name, package, program, command, version, build=None):
+        super().__init__(name, package, program, command, {IDLE: "idle"}, version, build)
+
+    def told(self, options, shape, end, directory):
+        if end == WHOLE:
+            return False
+        server, client = half(options, "idle", end), None
+        try:
+            port = port_of(server)
+            client = subprocess.Popen(self.command(port, directory) + [url(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=DEVNULL, start_new_session=True, env={**os.environ, "HOME": directory})
+            if client.stdout.readline() != b"next\n":
+                raise RuntimeError("it does not take a whole answer")
+            os.kill(server.pid, signal.SIGKILL)
+            server.wait(TAKES)
+            stop(server)
+            server = half(options, "length", WHOLE, port)
+            port_of(server)
+            client.communicate(b"\n", timeout=TAKES)
+            return client.returncode != 0
+        finally:
+            stop(server)
+            if client:
+                stop(client)
 
 
 class Relayed(Peer):
@@ -254,6 +284,15 @@ PEERS = [
          ["redis-cli", "--version"]),
     Ftp("pyftpdlib, an upload", "python3-pyftpdlib", PYTHON, start_pyftpdlib, library("pyftpdlib")),
     Ftp("vsftpd, an upload", "vsftpd", "vsftpd", start_vsftpd, ["dpkg-query", "-W", "-f", "${Version}", "vsftpd"]),
+    Pool("Python, urllib3's pool", "python3-urllib3", PYTHON, lambda p, d: [PYTHON, here("twice.py"), "urllib3", url(p)],
+         library("urllib3")),
+    Pool("Python, requests' session", "python3-requests", PYTHON, lambda p, d: [PYTHON, here("twice.py"), "requests", url(p)],
+         library("requests")),
+    Pool("Node, fetch's pool", "nodejs", "node", lambda p, d: ["node", here("fetch.cjs"), url(p)], ["node", "--version"]),
+    Pool("Go, net/http's pool", "golang-go", "go", lambda p, d: [os.path.join(d, "get"), url(p)], ["go", "version"],
+         lambda d: ["go", "build", "-o", os.path.join(d, "get"), here("get.go")]),
+    Pool("Java, HttpClient's pool", "openjdk-17-jdk-headless", "javac", lambda p, d: ["java", "-cp", d, "Get", url(p)],
+         ["java", "-version"], lambda d: ["javac", "-d", d, here("Get.java")]),
     Relayed(relay("nginx"), ["nginx", "-v"]),
     Relayed(relay("HAProxy"), ["haproxy", "-v"]),
 ]
@@ -282,17 +321,28 @@ def as_page(cells):
     yield "|---|---|" + "---|" * (len(SHAPES) * len(ENDS))
     versions = {key[0]: key[1] for key in cells}
     for name in NAMES:
-        if name in versions:
+        if name in versions and (name, versions[name], IDLE, "FIN") not in cells:
             row = [as_cell(cells.get((name, versions[name], shape, end))) for shape in SHAPES for end in ENDS]
             # A lie is bold: half an answer that is taken for a whole one.
             yield "| %s | %s | %s |" % (name, versions[name], " | ".join("**end**" if c == "end" else c for c in row))
+
+
+def as_pools(cells):
+    yield "A pool keeps a connection whose server is killed. What comes of its next request, which another server would answer?"
+    yield ""
+    yield "| pool | version | the kept connection gets a FIN | an RST |"
+    yield "|---|---|---|---|"
+    for name, version, shape, end in cells:
+        if (shape, end) == (IDLE, "FIN"):
+            row = [as_cell(cells[name, version, IDLE, e]).replace("end", "reopened") for e in ENDS]
+            yield "| %s | %s | %s |" % (name, version, " | ".join(row))
 
 
 def write(page, cells):
     with open(page) as file:
         head, _, rest = file.read().partition("<!-- told -->\n")
     with open(page, "w") as file:
-        file.write(head + "<!-- told -->\n\n" + "\n".join(as_page(cells)) + "\n\n<!-- end of told -->" +
+        file.write(head + "<!-- told -->\n\n" + "\n".join([*as_page(cells), "", *as_pools(cells)]) + "\n\n<!-- end of told -->" +
                    rest.partition("<!-- end of told -->")[2])
 
 
