@@ -245,7 +245,7 @@ def node(units):
     return Program(tool("node"), os.path.join(os.path.dirname(os.path.abspath(__file__)), "work.js"), str(units))
 
 
-BOUND = os.path.join(os.environ["BUILD_DIR"], "test", "bench", "bound")
+BOUND = os.path.join(os.environ["BUILD_DIR"], "test", "cost", "bench", "bound")
 
 WORK = [
     ("Go, four goroutines making garbage", lambda place: Program(go(place), "collect", "2000")),
