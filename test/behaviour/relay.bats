@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck disable=SC2154  # helpers set variables
+# shellcheck disable=SC2154,SC2086  # helpers set variables; $BEGIN is a list
 # The policy word relay, in cases that are made certain: test/programs/relay.c does what it is told, between a client and
 # backends of relay-ends.py.
 
@@ -17,7 +17,6 @@ relays() {
     done
     shift
     rm -f log
-    # shellcheck disable=SC2086  # lists
     run -0 env TRUEFIN_POLICY="${policy:-relay}" TRUEFIN_LOG="$PWD/log" $before timeout 20 python3 \
         "$SOURCE_DIR/test/behaviour/relay-ends.py" "${ends[@]}" -- env \
         LD_PRELOAD="${SANITIZER_PRELOAD:+$SANITIZER_PRELOAD:}$LIBTRUEFIN:${LIBTRUEFIN%.so}-io.so" "$PROGRAMS/relay" @ "$@"
@@ -25,7 +24,6 @@ relays() {
 
 # client_sees rst|fin BYTES OPERATION...: behind a backend that is reset after its answer.
 client_sees() {
-    # shellcheck disable=SC2086  # a list
     relays read reset -- $BEGIN "${@:3}"
     assert_line "client $1 after $2"
 }
@@ -62,7 +60,6 @@ client_sees() {
 @test "a FIN is no failure, nor is a relay's own end" {
     local end
     for end in 'read:b close:b close:c' 'read:b close:c close:b' 'read:b shutdown:c close:c' 'read:b exit:0'; do
-        # shellcheck disable=SC2086  # lists
         relays read fin -- $BEGIN read:b write:c $end
         assert_line 'client fin after 6'
     done
@@ -75,7 +72,6 @@ client_sees() {
 @test "after the source's FIN was read, an RST for what is still written to it is no failure" {
     local end
     for end in 'write:b close:b close:c' 'close:b close:c' 'close:c close:b'; do
-        # shellcheck disable=SC2086  # lists
         relays read fin -- $BEGIN read:b write:c read:b:1 own:b sleep:50 $end
         assert_line 'client fin after 6'
     done
@@ -121,22 +117,18 @@ client_sees() {
 
 @test "the most recent reader of a memory counts" {
     # d, which has ended well, has filled the buffer after b; then b fails.
-    # shellcheck disable=SC2086  # lists
     relays read hold fin:World. -- $BEGIN read:b connect:d own:d read:d write:c read:d:1 close:d close:b close:c
     assert_line 'client fin after 6'
-    # shellcheck disable=SC2086  # lists
     relays read fin reset:World. -- $BEGIN read:b connect:d own:d read:d write:c read:d:1 close:d close:b close:c
     assert_line 'client rst after 6'
 }
 
 @test "a number that is used again is another connection" {
     # What is c's source has ended well; who has its number fails, and nothing of it was written to c.
-    # shellcheck disable=SC2086  # lists
     relays read fin reset:World. -- $BEGIN read:b write:c read:b:1 close:b connect:d own:d read:d:2 read:d:3 close:d close:c
     assert_line 'client fin after 6'
     assert_equal "$(grep -c ' has number 5$' <<<"$output")" 2
     # And the other way: the source has failed, is closed, and its number is that of one that ends well.
-    # shellcheck disable=SC2086  # lists
     relays read reset fin:World. -- $BEGIN read:b write:c read:b:1 close:b connect:d own:d read:d:2 read:d:3 close:d close:c
     assert_line 'client rst after 6'
     assert_equal "$(grep -c ' has number 5$' <<<"$output")" 2
@@ -144,7 +136,6 @@ client_sees() {
 
 @test "a source that was given to another client is not this one's any more" {
     # A pool: b serves c, then other bytes, of d's, go to b, and then it fails.
-    # shellcheck disable=SC2086  # lists
     relays read again hold -- $BEGIN read:b write:c connect:d own:d read:d:1 write:b:1 read:b:2 close:b close:c
     assert_line 'client fin after 6'
 }
@@ -181,10 +172,8 @@ client_sees() {
     for _ in {1..7}; do
         all+=(read:b write:c)
     done
-    # shellcheck disable=SC2086  # lists
     relays slow reset:100000 -- $BEGIN "${all[@]}" close:b close:c sleep:300
     assert_line 'client rst after 100000'
-    # shellcheck disable=SC2086  # lists
     relays slow reset:100000 -- $BEGIN "${all[@]}" close:b shutdown:c sleep:300
     assert_line 'client rst after 100000'
 }

@@ -197,6 +197,12 @@ static void send_file(int to)
     close(fd);
 }
 
+static void write_all(int to, const char *data, size_t size)
+{
+    if (write(to, data, size) != (ssize_t)size)
+        err(1, "write");
+}
+
 static int is(const char *operation)
 {
     return strcmp(words[0], operation) == 0;
@@ -226,12 +232,12 @@ static void perform_on_memory(void)
 static void perform_on_connection(void)
 {
     const int buffer = buffer_of(words[2]);
-    if (is("own") && write(fd_of(words[1]), "other.", 6) != 6)
-        err(1, "write");
-    else if (is("part") && write(fd_of(words[1]), buffers[buffer], (size_t)sizes[buffer] - 1) < 0)
-        err(1, "write");
-    else if (is("rest") && write(fd_of(words[1]), buffers[buffer] + sizes[buffer] - 1, 1) < 0)
-        err(1, "write");
+    if (is("own"))
+        write_all(fd_of(words[1]), "other.", 6);
+    else if (is("part"))
+        write_all(fd_of(words[1]), buffers[buffer], (size_t)sizes[buffer] - 1);
+    else if (is("rest"))
+        write_all(fd_of(words[1]), buffers[buffer] + sizes[buffer] - 1, 1);
     else if (is("file"))
         send_file(fd_of(words[1]));
     else if (is("over"))
@@ -244,7 +250,7 @@ static void perform_on_connection(void)
         shutdown(fd_of(words[1]), SHUT_WR);
     else if (is("rdwr"))
         shutdown(fd_of(words[1]), SHUT_RDWR);
-    else if (!is("own") && !is("part") && !is("rest"))
+    else
         perform_on_memory();
 }
 
