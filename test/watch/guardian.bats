@@ -70,7 +70,7 @@ calm() {
 
 @test "what a program starts when its side-car is dead works, too" {
     # shellcheck disable=SC2016  # for the inner shell
-    watched later -p always-fin -- /bin/sh -c 'kill -KILL "$TRUEFIN_WATCH"; for i in 1 2 3; do "$1" 2 & sleep 0.2; kill $!; wait $!; done' \
+    watched later --watch -p always-fin -- /bin/sh -c 'kill -KILL "$TRUEFIN_WATCH" || exit 1; for i in 1 2 3; do "$1" 2 & sleep 0.2; kill $!; wait $!; done' \
         sh "$PROGRAMS/storm"
     ended later exit 0
     assert_equal "$(grep -cEx 'rounds [0-9]+ failed 0 leaked 0' later.out)" 3
