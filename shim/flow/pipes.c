@@ -80,7 +80,7 @@ void pipes_ended(pipe_end end)
 void pipes_forked(pid_t child)
 {
     const uint32_t number = atomic_load(&forks);
-    if (child <= 0)
+    if (child <= 0 || atomic_load(&last_number) == 0) /* a child that has no pipe is nobody's source */
         return;
     atomic_store(&children[number % CHILDREN].status, 0);
     atomic_store(&children[number % CHILDREN].pid, child);

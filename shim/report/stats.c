@@ -175,9 +175,10 @@ void stats_begin(void)
 void stats_new_process(pid_t pid)
 {
     (void)pid;
+    if (!config.stats)
+        return;
     atomic_store(&stats.making, false);
-    if (*stats.path)
-        counters_begin();
+    counters_begin();
 }
 
 void stats_moved(void)
