@@ -142,17 +142,25 @@ HOOK int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
     return result;
 }
 
-/* Calls ACT for each descriptor in the SCM_RIGHTS parts of MESSAGE, which the kernel has written. */
+/*
+ * Calls ACT for each descriptor in the SCM_RIGHTS parts of MESSAGE, which the kernel has written. (CMSG_NXTHDR is a call of
+ * glibc's where nothing is inlined, and musl has none.)
+ */
 static void for_each_right(const struct msghdr *message, void (*act)(int))
 {
-    struct msghdr walk = *message; /* CMSG_NXTHDR wants it writable, and writes nothing */
-    for (struct cmsghdr *part = CMSG_FIRSTHDR(&walk); part; part = CMSG_NXTHDR(&walk, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS || part->cmsg_len < CMSG_LEN(0))
+    const char *control = message->msg_control;
+    const size_t size = message->msg_controllen;
+    struct cmsghdr part;
+    for (size_t at = 0; at + sizeof part <= size; at += CMSG_ALIGN(part.cmsg_len)) {
+        memcpy(&part, control + at, sizeof part);
+        if (part.cmsg_len < sizeof part || part.cmsg_len > size - at)
+            return;
+        if (part.cmsg_level != SOL_SOCKET || part.cmsg_type != SCM_RIGHTS)
             continue;
-        const size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        const size_t count = (part.cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (size_t i = 0; i < count; i++) {
             int fd;
-            memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            memcpy(&fd, control + at + CMSG_LEN(0) + i * sizeof fd, sizeof fd);
             act(fd);
         }
     }
