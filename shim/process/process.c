@@ -86,12 +86,28 @@ bool process_enter(void)
     return !atomic_load(&process.asks_pid) || process_is_self();
 }
 
+/* The linker's names for the zeros of this library. */
+extern char __bss_start[] __attribute__((visibility("hidden")));
+extern char _end[] __attribute__((visibility("hidden")));
+
+/*
+ * Our tables are large and hardly used. Where the kernel makes huge pages unasked, the first byte of one would take 2 MB, and
+ * the time to zero them. A kernel without huge pages refuses, which changes nothing (madvise(2)).
+ */
+static void want_small_pages(void)
+{
+    const size_t page = (size_t)getpagesize();
+    const size_t before = (size_t)(-(intptr_t)__bss_start) & (page - 1);
+    madvise(__bss_start + before, (size_t)(_end - __bss_start) - before, MADV_NOHUGEPAGE);
+}
+
 bool process_begin(void)
 {
     if (atomic_load(&process.owner) || !may_act())
         return process_enter();
     KEEP_ERRNO;
     libc_resolve();
+    want_small_pages();
     struct owner *owner =
         mmap(NULL, sizeof *owner, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct owner *first = NULL;
