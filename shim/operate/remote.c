@@ -24,6 +24,7 @@ bool remote_read(pid_t pid, uintptr_t at, void *out, size_t size)
 static bool reads_as(int memory, uintptr_t at, const void *expected, size_t size)
 {
     char there[MOST_EXPECTED] = {0};
+    errno = 0;
     const ssize_t got = size <= sizeof there ? pread(memory, there, size, (off_t)at) : -1;
     if (got == (ssize_t)size && memcmp(there, expected, size) == 0)
         return true;

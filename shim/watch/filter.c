@@ -76,7 +76,7 @@ bool filter_is_wanted(void)
 
 static const struct entry *find(unsigned arch, long number)
 {
-    const bool is_native = arch == (unsigned)NATIVE;
+    const bool is_native = arch == NATIVE;
     const struct entry *table = is_native ? native : other;
     const int count = is_native ? NATIVES : OTHERS;
     if (is_native)

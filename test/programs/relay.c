@@ -106,6 +106,7 @@ static ssize_t get(const char *name, char *data, const char *way)
     got = getdelim(&line, &room, '.', stream_of(name));
     if (got > 0)
         memcpy(data, line, (size_t)got);
+    free(line);
     return got;
 }
 
