@@ -80,7 +80,7 @@ static bool is_fatal(int error)
  */
 static void is_a_broken_pipe(int fd, const struct connection *record, struct flow *flow)
 {
-    char byte;
+    char byte = 0;
     if (atomic_load(&record->flags) & FLAG_SHUT || atomic_load(&config.state) == STATE_QUIET)
         return;
     const ssize_t left = own_recv(fd, &byte, sizeof byte, MSG_PEEK | MSG_DONTWAIT);

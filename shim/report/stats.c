@@ -67,7 +67,7 @@ static void put_long(struct text *text, uint64_t number)
 /* Field 22 of /proc/self/stat (proc(5)); the second one is a name, which may hold anything. 0 if it is not to be had. */
 static uint64_t start_of_self(void)
 {
-    char text[STAT_SIZE];
+    char text[STAT_SIZE] = {0};
     int fd = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return 0;

@@ -11,9 +11,9 @@
 enum {
     PORTS = 65536,
     LINE = 256,
-    LISTENING = 0x0a,
-    FRESH = 1000 /* milliseconds */
-};               /* TCP_LISTEN as /proc/net/tcp writes it */
+    LISTENING = 0x0a, /* TCP_LISTEN as /proc/net/tcp writes it */
+    FRESH = 1000,     /* milliseconds */
+};
 
 static uint8_t listening[PORTS / 8];
 static pid_t known_for;                          /* the process for which it was asked; 0 for none */

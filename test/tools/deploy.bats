@@ -48,6 +48,7 @@ mount -t tmpfs none "$here/layer"
 mkdir "$here/layer/upper" "$here/layer/work"
 mount -t overlay -o "lowerdir=/,upperdir=$here/layer/upper,workdir=$here/layer/work" none "$here/root" || exit 77
 cp "$here"/deb/truefin_*_amd64.deb "$here/root/tmp/"
+rm -rf "$here/root/truefin" # of the overlay
 mkdir "$here/root/truefin"
 mount -t proc none "$here/root/proc"
 chroot "$here/root" sh -c "$(cat "$here/run.sh")"
