@@ -98,7 +98,8 @@ static void want_small_pages(void)
 {
     const size_t page = (size_t)getpagesize();
     const size_t before = (size_t)(-(intptr_t)__bss_start) & (page - 1);
-    madvise(__bss_start + before, (size_t)(_end - __bss_start) - before, MADV_NOHUGEPAGE);
+    char *const at = __bss_start + before;
+    madvise(at, (uintptr_t)_end - (uintptr_t)at, MADV_NOHUGEPAGE);
 }
 
 bool process_begin(void)
